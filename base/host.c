@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/host.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+/* Fixed inode numbers of the first namespaces: include/linux/proc_ns.h (include/uapi/linux/nsfs.h). */
+#define PID_NS_FIRST 0xEFFFFFFCu
+#define CGROUP_NS_FIRST 0xEFFFFFFBu
+
+uint64_t host_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+
+	if (syscall(SYS_capget, &header, data))
+		return 0;
+	return data[0].effective | (uint64_t)data[1].effective << 32;
+}
+
+const char *host_lockdown(void)
+{
+	static char mode[32];
+	_cleanup_fclose_ FILE *f = fopen("/sys/kernel/security/lockdown", "re");
+	char line[128], *start;
+
+	/* "none [integrity] confidentiality" */
+	if (!f || !fgets(line, sizeof(line), f))
+		return "unknown";
+	start = strchr(line, '[');
+	if (!start)
+		return "unknown";
+	snprintf(mode, sizeof(mode), "%.*s", (int)strcspn(start + 1, "]"), start + 1);
+	return mode;
+}
+
+static bool namespace_is(const char *path, unsigned inode)
+{
+	struct stat st;
+
+	/* Without /proc nothing can be said against it. */
+	return stat(path, &st) || st.st_ino == inode;
+}
+
+bool host_pid_namespace(void)
+{
+	return namespace_is("/proc/self/ns/pid", PID_NS_FIRST);
+}
+
+bool host_cgroup_namespace(void)
+{
+	return namespace_is("/proc/self/ns/cgroup", CGROUP_NS_FIRST);
+}
+
+bool host_may_trace(const char *command, char *why, size_t size)
+{
+	uint64_t have = host_capabilities();
+	bool bpf = have >> CAP_BPF & 1, perfmon = have >> CAP_PERFMON & 1;
+
+	if (have >> CAP_SYS_ADMIN & 1 || (bpf && perfmon))
+		return true;
+	snprintf(why, size, "missing privilege: %s%s%s (or CAP_SYS_ADMIN, which kernels before 5.8 require): run: sudo tapio %s",
+		 bpf ? "" : "CAP_BPF", !bpf && !perfmon ? " and " : "", perfmon ? "" : "CAP_PERFMON", command);
+	return false;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What differs between kernels, decided when a program is loaded.
+ *
+ * Two parts. First, features: CORE_HAS(feature) is a constant once the object is loaded, so the
+ * branch that does not apply is never verified. It is true if the kernel's BTF shows the feature
+ * and no probe has ruled it out: a loader that found a feature broken (or a user who wants it
+ * off) sets its bit in `core_disabled` before load. Nothing here asks for a version number.
+ *
+ *	INIT_CORE_COMPAT();                         once per object, at file scope
+ *	...
+ *	REQUIRE_CORE_FEATURES(CORE_RINGBUF);        returns 0 from the program where it is missing
+ *	if (CORE_HAS(CORE_BOOT_CLOCK)) ...
+ *
+ * Second, drift: one block per kernel change, with its commit, the version that brought it, an
+ * accessor that hides it, and the version that retires the block.
+ *
+ * Only for objects with CO-RE relocations; `abi` objects must not include this file.
+ */
+#ifndef TAPIO_CORE_COMPAT_H
+#define TAPIO_CORE_COMPAT_H
+
+#include "vmlinux_minimal.h"
+#include "event/event.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+/* Flavours: the part after ___ is ignored by libbpf when it looks the type up. */
+enum bpf_func_id___compat {
+	BPF_FUNC_ktime_get_boot_ns___compat = 125,
+	BPF_FUNC_ringbuf_output___compat = 130,
+	BPF_FUNC_task_pt_regs___compat = 175,
+};
+
+/* Only the pointers matter here: the layout of what they point to does not. */
+typedef void (*btf_trace_sched_process_exit___group_dead)(void *, struct task_struct *, bool);
+
+#define CORE_BTF_HAS(feature)                                                                      \
+	((feature) == CORE_RINGBUF ?                                                               \
+		 bpf_core_enum_value_exists(enum bpf_func_id___compat,                             \
+					    BPF_FUNC_ringbuf_output___compat) :                    \
+	 (feature) == CORE_BOOT_CLOCK ?                                                            \
+		 bpf_core_enum_value_exists(enum bpf_func_id___compat,                             \
+					    BPF_FUNC_ktime_get_boot_ns___compat) :                 \
+	 (feature) == CORE_TASK_PT_REGS ?                                                          \
+		 bpf_core_enum_value_exists(enum bpf_func_id___compat,                             \
+					    BPF_FUNC_task_pt_regs___compat) :                      \
+	 (feature) == CORE_GROUP_DEAD ?                                                            \
+		 bpf_core_type_matches(btf_trace_sched_process_exit___group_dead) :                \
+		 0)
+
+/* Features that a probe or the user has ruled out; written by the loader before load. */
+#define INIT_CORE_COMPAT() const volatile __u64 core_disabled = 0
+
+extern const volatile __u64 core_disabled;
+
+#define CORE_HAS(feature) (CORE_BTF_HAS(feature) && !(core_disabled & (feature)))
+
+#define REQUIRE_CORE_FEATURES(feature)                                                             \
+	do {                                                                                       \
+		if (!CORE_HAS(feature))                                                            \
+			return 0;                                                                  \
+	} while (0)
+
+/*
+ * Drift: when a task was created, by the boot clock.
+ * 5.5, cf25e24db61c "time: Rename tsk->real_start_time to ->start_boottime". Retired with 5.4.
+ */
+struct task_struct___before_5_5 {
+	u64 real_start_time;
+} __attribute__((preserve_access_index));
+
+struct task_struct___since_5_5 {
+	u64 start_boottime;
+} __attribute__((preserve_access_index));
+
+static __always_inline u64 task_start_boot_ns(const struct task_struct *task)
+{
+	const struct task_struct___since_5_5 *now = (const void *)task;
+	const struct task_struct___before_5_5 *old = (const void *)task;
+
+	if (bpf_core_field_exists(now->start_boottime))
+		return BPF_CORE_READ(now, start_boottime);
+	if (bpf_core_field_exists(old->real_start_time))
+		return BPF_CORE_READ(old, real_start_time);
+	return 0;
+}
+
+/*
+ * Drift: capability sets.
+ * 6.3, f122a08b197d "capability: just use a 'u64' instead of a 'u32[2]' array". On the
+ * little-endian machines that we serve both are the same 8 bytes, so only the offset is asked for.
+ */
+struct kernel_cap___any {
+	u64 bits;
+};
+
+struct cred___caps {
+	struct kernel_cap___any cap_effective;
+	struct kernel_cap___any cap_permitted;
+} __attribute__((preserve_access_index));
+
+static __always_inline u64 cred_cap_effective(const struct cred *cred)
+{
+	const struct cred___caps *c = (const void *)cred;
+	u64 bits = 0;
+
+	bpf_probe_read_kernel(&bits, sizeof(bits), &c->cap_effective);
+	return bits;
+}
+
+static __always_inline u64 cred_cap_permitted(const struct cred *cred)
+{
+	const struct cred___caps *c = (const void *)cred;
+	u64 bits = 0;
+
+	bpf_probe_read_kernel(&bits, sizeof(bits), &c->cap_permitted);
+	return bits;
+}
+
+/*
+ * Drift: the number that names a cgroup.
+ * 5.5, 67c0496e87d1 "kernfs: convert kernfs_node->id from union kernfs_node_id to u64". Both are 8
+ * bytes under the same name, and both are what bpf_get_current_cgroup_id returns on that kernel.
+ */
+struct kernfs_node___any {
+	u64 id;
+} __attribute__((preserve_access_index));
+
+/* The cgroup v2 id of any task, 0 if it cannot be read: never invented. */
+static __always_inline u64 task_cgroup_id(const struct task_struct *task)
+{
+	const struct kernfs_node___any *kn = (const void *)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
+	u64 id = 0;
+
+	if (kn)
+		bpf_probe_read_kernel(&id, sizeof(id), &kn->id);
+	return id;
+}
+
+/* The boot clock, or the monotonic one before 5.8: then *ret_flags gets TAPIO_F_MONOTONIC. */
+#define core_now_ns(ret_monotonic)                                                                 \
+	({                                                                                         \
+		u64 now__;                                                                         \
+		if (CORE_HAS(CORE_BOOT_CLOCK)) {                                                   \
+			now__ = bpf_ktime_get_boot_ns();                                           \
+			*(ret_monotonic) = false;                                                  \
+		} else {                                                                           \
+			now__ = bpf_ktime_get_ns();                                                \
+			*(ret_monotonic) = true;                                                   \
+		}                                                                                  \
+		now__;                                                                             \
+	})
+
+#endif

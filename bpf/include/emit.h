@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The only way to send a record.
+ *
+ *	if (!event_wanted())
+ *		return 0;
+ *	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXIT, TAPIO_RING_CONTROL, sizeof(*rec));
+ *	if (!rec)
+ *		return 0;
+ *	... fill it in, tail strings after the fixed part ...
+ *	return record_send(ctx, rec, TAPIO_RING_CONTROL, size);
+ *
+ * Memory. A record is built in a scratch slot that this run owns. Programs nest (a tracepoint
+ * inside a tracepoint, cgroup_skb inside itself) and since 7.0 tracepoint programs are preempted,
+ * so a bare per-CPU buffer would be overwritten half-way. A run owns a slot if its own increment
+ * made `claims` 1: two runs can both fail (and take the next slot), but never both succeed, and
+ * plain atomic add is all it takes, which every kernel has. No free slot is a counted loss.
+ *
+ * Numbers. Each slot numbers its own records, per ring, while it is owned; with the slot's index
+ * in the low 3 bits a number is unique per CPU and ring without fetch-and-add (5.12 and later). A
+ * reader sees a gap in one slot's numbers as a loss. Order in time is ts_ns, not number.
+ *
+ * Sending. Ring buffer where the kernel has one, else perf buffer; `abi` objects always use the
+ * perf buffer. Never one wake-up per record: the reader is woken when it declared itself asleep,
+ * or once when the ring passes its watermark (perf: the kernel's own watermark).
+ *
+ * An `abi` object defines TAPIO_ABI before it includes this file.
+ */
+#ifndef TAPIO_EMIT_H
+#define TAPIO_EMIT_H
+
+#include "vmlinux_minimal.h"
+#include <bpf/bpf_helpers.h>
+#include "event/event.h"
+#ifndef TAPIO_ABI
+#include "core_compat.h"
+#endif
+
+/*
+ * Shared by all objects: the loader makes each map once and hands it to every object, with the
+ * sizes of this machine and, for the two rings, the type that this kernel has.
+ */
+struct {
+#ifdef TAPIO_ABI
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(u32));
+#else
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+#endif
+} tapio_control SEC(".maps"), tapio_bulk SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(u32));
+} tapio_bell SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TAPIO_SLOTS);
+	__type(key, u32);
+	__type(value, struct tapio_slot);
+} tapio_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TAPIO_SENSOR_MAX);
+	__type(key, u32);
+	__type(value, struct tapio_counters);
+} tapio_counts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TAPIO_RINGS);
+	__type(key, u32);
+	__type(value, struct tapio_reader);
+} tapio_readers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct tapio_config);
+} tapio_settings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TAPIO_FILTER_VALUES_MAX);
+	__type(key, struct tapio_filter_key);
+	__type(value, u32);
+} tapio_filter SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, TAPIO_FILTER_CGROUPS_MAX);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(u32));
+} tapio_cgroups SEC(".maps");
+
+/* Keeps x in [0, mask] in the verifier's eyes too: compilers drop masks that they prove needless. */
+#define BOUNDED(x, mask)                                                                           \
+	({                                                                                         \
+		u64 bounded__ = (x);                                                               \
+		asm volatile("%0 &= %1" : "+r"(bounded__) : "i"(mask));                            \
+		bounded__;                                                                         \
+	})
+
+/* ---- counters ---- */
+
+static __always_inline struct tapio_counters *counters_of(u32 sensor)
+{
+	return bpf_map_lookup_elem(&tapio_counts, &sensor);
+}
+
+/* One thing that happened at a hook will not reach the reader. */
+static __always_inline void count_loss(u32 sensor, u32 cause)
+{
+	struct tapio_counters *c = counters_of(sensor);
+
+	if (c && cause < TAPIO_CAUSE_MAX)
+		__sync_fetch_and_add(&c->lost[cause], 1);
+}
+
+/* ---- filters ---- */
+
+static __always_inline bool filter_has(u32 kind, u32 number)
+{
+	struct tapio_filter_key key = {};
+
+	key.kind = kind;
+	__builtin_memcpy(key.value, &number, sizeof(number));
+	return bpf_map_lookup_elem(&tapio_filter, &key) != NULL;
+}
+
+static __always_inline bool filter_has_comm(void)
+{
+	struct tapio_filter_key key = {};
+
+	key.kind = TAPIO_FILTER_COMM;
+	bpf_get_current_comm(key.value, sizeof(key.value));
+	return bpf_map_lookup_elem(&tapio_filter, &key) != NULL;
+}
+
+/* Unused entries answer with an error, so there is nothing to count. */
+static __always_inline bool filter_has_cgroup(void)
+{
+	bool under = false;
+
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < TAPIO_FILTER_CGROUPS_MAX; i++)
+		under |= bpf_current_task_under_cgroup(&tapio_cgroups, i) == 1;
+	return under;
+}
+
+/*
+ * Whether the user wants events of the current task. Within one kind of filter any value may
+ * match; all kinds that are set must.
+ */
+static __always_inline bool event_wanted(void)
+{
+	u32 zero = 0, tgid = bpf_get_current_pid_tgid() >> 32;
+	struct tapio_config *cfg = bpf_map_lookup_elem(&tapio_settings, &zero);
+	u32 filters;
+
+	if (!cfg || tgid == cfg->self_tgid)
+		return false;
+	filters = cfg->filters;
+	if (!filters)
+		return true;
+	if ((filters & TAPIO_FILTER_PID) && !filter_has(TAPIO_FILTER_PID, tgid))
+		return false;
+	if ((filters & TAPIO_FILTER_UID) &&
+	    !filter_has(TAPIO_FILTER_UID, (u32)bpf_get_current_uid_gid()))
+		return false;
+	if ((filters & TAPIO_FILTER_COMM) && !filter_has_comm())
+		return false;
+	return !(filters & TAPIO_FILTER_CGROUP) || filter_has_cgroup();
+}
+
+/* ---- records ---- */
+
+static __always_inline struct tapio_slot *slot_claim(void)
+{
+	u32 first = bpf_get_smp_processor_id() * TAPIO_SLOTS;
+
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < TAPIO_SLOTS; i++) {
+		u32 key = first + i;
+		struct tapio_slot *slot = bpf_map_lookup_elem(&tapio_slots, &key);
+
+		if (!slot)
+			return NULL;
+		__sync_fetch_and_add(&slot->claims, 1);
+		if (*(volatile u64 *)&slot->claims == 1)
+			return slot;
+		__sync_fetch_and_add(&slot->claims, -1);
+	}
+	return NULL;
+}
+
+static __always_inline struct tapio_slot *slot_of(void *rec)
+{
+	return rec - __builtin_offsetof(struct tapio_slot, data);
+}
+
+static __always_inline void slot_release(struct tapio_slot *slot)
+{
+	__sync_fetch_and_add(&slot->claims, -1);
+}
+
+static __always_inline void record_stamp(struct tapio_event *ev)
+{
+#ifdef TAPIO_ABI
+	ev->ts_ns = bpf_ktime_get_ns();
+	ev->flags = TAPIO_F_MONOTONIC;
+#else
+	bool monotonic;
+
+	ev->ts_ns = core_now_ns(&monotonic);
+	ev->flags = monotonic ? TAPIO_F_MONOTONIC : 0;
+	ev->cgroup_id = bpf_get_current_cgroup_id();
+#endif
+}
+
+/*
+ * A zeroed record of `size` fixed bytes (a constant), header filled in from the current task.
+ * NULL: not to be had, and counted. Every record that was begun must be sent.
+ * On `abi` cgroup_id stays 0: the helper is not on 4.14.
+ */
+static __always_inline void *record_begin(u32 sensor, u32 type, u32 ring, u32 size)
+{
+	struct tapio_counters *c = counters_of(sensor);
+	struct tapio_slot *slot;
+	struct tapio_event *ev;
+	u64 pid_tgid;
+
+	if (!c)
+		return NULL;
+	slot = slot_claim();
+	__sync_fetch_and_add(&c->made, 1);
+	if (!slot) {
+		__sync_fetch_and_add(&c->lost[TAPIO_CAUSE_NO_SLOT], 1);
+		return NULL;
+	}
+	ev = (void *)slot->data;
+	__builtin_memset(ev, 0, size);
+	record_stamp(ev);
+	ev->number = slot->made[ring]++ << 3 | (slot->index & 7);
+	ev->cpu = slot->cpu;
+	pid_tgid = bpf_get_current_pid_tgid();
+	ev->tgid = pid_tgid >> 32;
+	ev->tid = pid_tgid;
+	ev->type = type;
+	ev->ring = ring;
+	ev->sensor = sensor;
+	bpf_get_current_comm(ev->comm, sizeof(ev->comm));
+	return ev;
+}
+
+#ifndef TAPIO_ABI
+/* Wakes the reader only if it sleeps, or once when it falls behind. */
+static __always_inline u64 ring_wake_flags(void *map, u32 ring)
+{
+	struct tapio_reader *reader = bpf_map_lookup_elem(&tapio_readers, &ring);
+
+	if (!reader)
+		return 0;
+	if (reader->asleep) {
+		reader->asleep = 0;
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	if (!reader->urged && bpf_ringbuf_query(map, BPF_RB_AVAIL_DATA) > reader->watermark_bytes) {
+		reader->urged = 1;
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	return BPF_RB_NO_WAKEUP;
+}
+#endif
+
+/* The perf buffer wakes at its watermark by itself; a sleeping reader has a bell beside it. */
+static __always_inline long perf_output(void *ctx, void *map, u32 ring, void *rec, u64 size)
+{
+	long err = bpf_perf_event_output(ctx, map, BPF_F_CURRENT_CPU, rec, size);
+	struct tapio_reader *reader = bpf_map_lookup_elem(&tapio_readers, &ring);
+
+	if (reader && reader->asleep) {
+		u64 ding = 1;
+
+		reader->asleep = 0;
+		bpf_perf_event_output(ctx, &tapio_bell, BPF_F_CURRENT_CPU, &ding, sizeof(ding));
+	}
+	return err;
+}
+
+/*
+ * Sends `size` bytes of a record from record_begin, tail included, and gives its memory back.
+ * `ring` is the one given to record_begin. Returns 0: a program's own return value.
+ */
+static __always_inline int record_send(void *ctx, void *rec, u32 ring, u64 size)
+{
+	void *map = ring == TAPIO_RING_CONTROL ? (void *)&tapio_control : (void *)&tapio_bulk;
+	struct tapio_slot *slot = slot_of(rec);
+	struct tapio_event *ev = rec;
+	u32 sensor = ev->sensor;
+	long err;
+
+	size = BOUNDED(size, 0x7fff);
+	if (size > TAPIO_RECORD_MAX)
+		size = TAPIO_RECORD_MAX;
+	if (size < sizeof(*ev))
+		size = sizeof(*ev);
+	ev->size = size;
+#ifdef TAPIO_ABI
+	err = perf_output(ctx, map, ring, rec, size);
+#else
+	if (CORE_HAS(CORE_RINGBUF))
+		err = bpf_ringbuf_output(map, rec, size, ring_wake_flags(map, ring));
+	else
+		err = perf_output(ctx, map, ring, rec, size);
+#endif
+	slot_release(slot);
+	if (err)
+		count_loss(sensor, TAPIO_CAUSE_RING_FULL);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/cli.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "trace", cmd_trace, "print events as they happen" },
+	{ "check", cmd_check, "say what runs on this machine, at which tier, and why not better" },
+	{ "schema", cmd_schema, "print the events and their fields" },
+	{ "version", cmd_version, "print the version" },
+};
+
+static void help(FILE *to)
+{
+	fprintf(to, "Tapio shows what happens on a Linux machine, with eBPF.\n\n"
+		    "usage: tapio COMMAND [OPTION]...\n\n");
+	for (size_t i = 0; i < COUNT_OF(commands); i++)
+		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
+	fprintf(to, "\n'tapio COMMAND --help' tells more. Exit status: 0 all that was asked for runs; 1 something\n"
+		    "required does not, or an error; 2 wrong usage or missing privilege; 3 unsupported kernel.\n");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		help(stderr);
+		return STATUS_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		help(stdout);
+		return STATUS_OK;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
+		return cmd_version(argc - 1, argv + 1);
+	for (size_t i = 0; i < COUNT_OF(commands); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "tapio: %s: no such command; 'tapio --help' lists them\n", argv[1]);
+	return STATUS_USAGE;
+}

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tapio trace: look now. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "cli/cli.h"
+#include "export/json.h"
+#include "export/text.h"
+
+static const char help[] =
+	"usage: tapio trace [OPTION]... [COLLECTOR | SENSOR]...\n\n"
+	"Prints events as they happen: a table on a terminal, JSON Lines otherwise. All else goes to\n"
+	"stderr; its last line is 'N events, M lost, K refused'. Collectors: kernel. Ctrl-C ends it.\n\n"
+	"  -o, --output table|json  choose the format\n"
+	"  -e, --event NAME[,NAME]  these events only ('tapio schema' lists them)\n"
+	"  -p, --pid PID[,PID]      these processes only\n"
+	"  -c, --comm COMM[,COMM]   threads of this name only (as in /proc/PID/comm)\n"
+	"  -u, --uid UID[,UID]      these real users only, by number or name\n"
+	"      --cgroup CGROUP      this cgroup v2 and all below it only, by path or id; repeatable\n"
+	"  -n, --count COUNT        end after COUNT events\n"
+	"  -t, --time SECONDS       end after SECONDS (or 500ms, 2m, 1h)\n"
+	"      --self               report Tapio's own process too\n"
+	"      --wide               do not cut lines at the terminal's width\n"
+	"      --no-color           no colours (as does the variable NO_COLOR)\n"
+	RUN_OPTIONS_HELP
+	"\nFilters are tested in the kernel. A fork is matched by its parent. Values of one kind are\n"
+	"alternatives, different kinds must all match.\n";
+
+enum { OPT_CGROUP = OPT_LAST, OPT_SELF, OPT_WIDE, OPT_NO_COLOR };
+
+struct trace {
+	struct run_options run;
+	uint64_t named_events;
+	uint64_t count, time_ns;
+	bool table, wide, no_color;
+	struct collector collector;
+	struct pipeline pipeline;
+	struct losses reported; /* what the stream has told so far */
+	uint64_t reported_ns;
+};
+
+/* ---- arguments ---- */
+
+static int add_events(struct trace *t, const char *name)
+{
+	const struct event_desc *desc = event_desc_by_name(name);
+	size_t n = strlen(name);
+
+	if (desc && desc->sensor) {
+		t->named_events |= EVENT_BIT(desc->type);
+		return STATUS_OK;
+	}
+	/* "process.*" */
+	if (n > 1 && !strcmp(name + n - 2, ".*")) {
+		uint64_t before = t->named_events;
+
+		for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
+			desc = event_desc_by_type(type);
+			if (desc && desc->sensor && !strncmp(desc->name, name, n - 1))
+				t->named_events |= EVENT_BIT(type);
+		}
+		if (t->named_events != before)
+			return STATUS_OK;
+	}
+	return usage_error("trace", "--event %s: no such event; 'tapio schema' lists them", name);
+}
+
+static int add_filter(struct trace *t, uint32_t kind, const char *option, const char *value)
+{
+	char why[256];
+
+	if (!filter_add(&t->run.collect.filter, kind, value, why, sizeof(why)))
+		return STATUS_OK;
+	return usage_error("trace", "%s %s: %s", option, value, why);
+}
+
+/* Calls `add` for each item of a comma-separated list. */
+static int each_item(struct trace *t, char *list, int opt)
+{
+	char *save;
+	int status = STATUS_OK;
+
+	for (char *item = strtok_r(list, ",", &save); item && !status; item = strtok_r(NULL, ",", &save)) {
+		if (opt == 'e')
+			status = add_events(t, item);
+		else if (opt == 'p')
+			status = add_filter(t, TAPIO_FILTER_PID, "--pid", item);
+		else if (opt == 'c')
+			status = add_filter(t, TAPIO_FILTER_COMM, "--comm", item);
+		else
+			status = add_filter(t, TAPIO_FILTER_UID, "--uid", item);
+	}
+	return status;
+}
+
+static int output_format(struct trace *t, const char *name)
+{
+	t->table = !strcmp(name, "table");
+	if (!t->table && strcmp(name, "json"))
+		return usage_error("trace", "-o %s: the formats are table and json", name);
+	return STATUS_OK;
+}
+
+static int take_option(struct trace *t, int opt)
+{
+	switch (opt) {
+	case 'o':
+		return output_format(t, optarg);
+	case 'e':
+	case 'p':
+	case 'c':
+	case 'u':
+		return each_item(t, optarg, opt);
+	case OPT_CGROUP:
+		return add_filter(t, TAPIO_FILTER_CGROUP, "--cgroup", optarg);
+	case 'n':
+		if (parse_u64(optarg, UINT64_MAX, &t->count) || !t->count)
+			return usage_error("trace", "-n %s: not a number of events above 0", optarg);
+		return STATUS_OK;
+	case 't':
+		if (parse_duration(optarg, &t->time_ns) || !t->time_ns)
+			return usage_error("trace", "-t %s: not a time above 0, as in 10, 500ms, 2m", optarg);
+		return STATUS_OK;
+	case OPT_SELF:
+		t->run.collect.self = true;
+		return STATUS_OK;
+	case OPT_WIDE:
+		t->wide = true;
+		return STATUS_OK;
+	case OPT_NO_COLOR:
+		t->no_color = true;
+		return STATUS_OK;
+	default:
+		return run_option(&t->run, opt, optarg);
+	}
+}
+
+/* -1 to go on, else the status to exit with. */
+static int parse_args(struct trace *t, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "output", required_argument, NULL, 'o' },
+		{ "event", required_argument, NULL, 'e' },
+		{ "pid", required_argument, NULL, 'p' },
+		{ "comm", required_argument, NULL, 'c' },
+		{ "uid", required_argument, NULL, 'u' },
+		{ "cgroup", required_argument, NULL, OPT_CGROUP },
+		{ "count", required_argument, NULL, 'n' },
+		{ "time", required_argument, NULL, 't' },
+		{ "self", no_argument, NULL, OPT_SELF },
+		{ "wide", no_argument, NULL, OPT_WIDE },
+		{ "no-color", no_argument, NULL, OPT_NO_COLOR },
+		RUN_LONG_OPTIONS,
+		{ 0 },
+	};
+	int opt, status;
+
+	t->table = isatty(STDOUT_FILENO);
+	optind = 0;
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":o:e:p:c:u:n:t:vh", options, NULL)) != -1) {
+		if (opt == 'h') {
+			fputs(help, stdout);
+			return STATUS_OK;
+		}
+		if (opt == '?' || opt == ':')
+			return usage_error("trace", "%s: %s", argv[optind - 1],
+					   opt == ':' ? "this option needs a value" : "unknown option");
+		status = take_option(t, opt);
+		if (status)
+			return status;
+	}
+	status = select_collectors(&t->run, argc - optind, argv + optind);
+	if (status)
+		return status;
+	if (t->named_events)
+		t->run.collect.events = t->named_events;
+	return -1;
+}
+
+/* ---- running ---- */
+
+static volatile sig_atomic_t stop;
+static int stop_fd = -1;
+
+/* The flag ends a blocked write, the descriptor a wait. */
+static void on_stop(int signal)
+{
+	uint64_t one = 1;
+	int saved = errno;
+
+	(void)signal;
+	stop = 1;
+	if (write(stop_fd, &one, sizeof(one)) < 0)
+		stop = 1;
+	errno = saved;
+}
+
+static int catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_stop }; /* no SA_RESTART */
+
+	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (stop_fd < 0)
+		return -errno;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+static int take_record(void *arg, const void *data, size_t size, uint64_t ts_boot_ns)
+{
+	return pipeline_record(arg, data, size, ts_boot_ns);
+}
+
+/* Puts what was lost since the last time into the stream. */
+static void report_losses(struct trace *t, bool settled)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), interval = now - t->reported_ns;
+	struct losses losses;
+
+	memcpy(t->collector.received, t->pipeline.received, sizeof(t->pipeline.received));
+	if (collector_losses(&t->collector, settled, &losses))
+		return;
+	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++)
+		for (unsigned cause = 0; cause < TAPIO_CAUSE_MAX; cause++)
+			if (losses.count[s][cause] > t->reported.count[s][cause])
+				pipeline_lost(&t->pipeline, s, cause,
+					      losses.count[s][cause] - t->reported.count[s][cause], interval);
+	t->reported = losses;
+	t->reported_ns = now;
+}
+
+static int watch_fd(int epoll, int fd, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.fd = fd };
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+/* Milliseconds until the deadline, at most `ms` (-1: no limit). */
+static int until_deadline(uint64_t deadline_ns, int ms)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), left;
+
+	if (!deadline_ns)
+		return ms;
+	left = deadline_ns > now ? (deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS : 0;
+	if (left > INT32_MAX)
+		left = INT32_MAX;
+	return ms < 0 || left < (uint64_t)ms ? (int)left : ms;
+}
+
+static bool done(const struct trace *t, uint64_t deadline_ns)
+{
+	return stop || t->pipeline.sink_error || (t->count && t->pipeline.events >= t->count) ||
+	       (deadline_ns && clock_ns(CLOCK_MONOTONIC) >= deadline_ns);
+}
+
+static int event_loop(struct trace *t, int epoll)
+{
+	uint64_t deadline = t->time_ns ? clock_ns(CLOCK_MONOTONIC) + t->time_ns : 0;
+
+	while (!done(t, deadline)) {
+		int timeout = until_deadline(deadline, reader_timeout(&t->collector.reader));
+		struct epoll_event ev[4];
+		int n = epoll_wait(epoll, ev, 4, timeout);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		for (int i = 0; i < n; i++) {
+			if (ev[i].data.fd == STDOUT_FILENO)
+				return -EPIPE;
+			if (ev[i].data.fd == t->collector.transport.epoll_fd)
+				reader_woken(&t->collector.reader);
+		}
+		t->pipeline.interrupted = false;
+		pipeline_clocks(&t->pipeline);
+		reader_drain(&t->collector.reader, false, take_record, &t->pipeline);
+		if (clock_ns(CLOCK_MONOTONIC) - t->reported_ns > NS_PER_S)
+			report_losses(t, false);
+		pipeline_flush(&t->pipeline);
+	}
+	return t->pipeline.sink_error;
+}
+
+/* After the programs are detached: what is still in the rings, and the exact sums. */
+static void finish(struct trace *t)
+{
+	bool output_open = !t->pipeline.sink_error;
+
+	collector_detach(&t->collector);
+	t->pipeline.interrupted = false;
+	while (reader_drain(&t->collector.reader, true, take_record, &t->pipeline) > 0)
+		if (t->pipeline.interrupted || t->pipeline.sink_error ||
+		    (t->count && t->pipeline.events >= t->count))
+			break;
+	/* With -n the rest was not asked for: it is neither shown nor lost. */
+	report_losses(t, !t->count && !t->pipeline.interrupted && output_open);
+	pipeline_flush(&t->pipeline);
+}
+
+static void summary(const struct trace *t)
+{
+	uint64_t causes[TAPIO_CAUSE_MAX] = { 0 }, lost = 0, refused = 0;
+	struct buf list = BUF_INIT(4096);
+
+	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++)
+		for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++)
+			causes[c] += t->reported.count[s][c];
+	causes[TAPIO_CAUSE_MALFORMED] += t->pipeline.malformed;
+	causes[TAPIO_CAUSE_UNKNOWN_TYPE] += t->pipeline.unknown;
+	for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++) {
+		bool is_refusal = c == TAPIO_CAUSE_UNREADABLE || c == TAPIO_CAUSE_MALFORMED ||
+				  c == TAPIO_CAUSE_UNKNOWN_TYPE;
+
+		*(is_refusal ? &refused : &lost) += causes[c];
+		if (causes[c])
+			buf_printf(&list, "%s%s %llu", list.length ? ", " : " [", cause_name(c),
+				   (unsigned long long)causes[c]);
+	}
+	if (list.length)
+		buf_adds(&list, "]");
+	fprintf(stderr, "%llu events, %llu lost, %llu refused%s\n", (unsigned long long)t->pipeline.events,
+		(unsigned long long)lost, (unsigned long long)refused, buf_cstr(&list));
+	buf_free(&list);
+}
+
+/* Says which sensors run and what is missing. Returns how many of those asked for run. */
+static unsigned announce(const struct trace *t)
+{
+	unsigned running = 0;
+
+	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++) {
+		const struct sensor_run *run = &t->collector.runs[i];
+		unsigned height = run->sensor ? ladder_height(run->sensor) : 0;
+
+		if (!run->sensor)
+			continue;
+		if (run->tier) {
+			running++;
+			if (isatty(STDERR_FILENO))
+				log_info("sensor %s: tier %s (%s support); Ctrl-C ends",
+					 sensor_name(i), run->tier->name, support_level(&t->collector));
+			continue;
+		}
+		for (unsigned k = 0; k < height; k++)
+			if (run->results[k].state == TIER_FAILED)
+				log_error("sensor %s: tier %s: %s", sensor_name(i), run->sensor->tiers[k].name,
+					  run->results[k].why);
+		log_error("sensor %s: no tier runs here, continuing without it", sensor_name(i));
+	}
+	return running;
+}
+
+static struct event_sink *open_sink(const struct trace *t)
+{
+	struct text_options options = { .colour = !t->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
+	struct winsize size;
+
+	if (!t->table)
+		return json_sink_open(STDOUT_FILENO);
+	if (!t->wide && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		options.width = size.ws_col;
+	return text_sink_open(STDOUT_FILENO, &options);
+}
+
+static int run_trace(struct trace *t)
+{
+	struct event_sink *sink = open_sink(t);
+	int epoll = epoll_create1(EPOLL_CLOEXEC), err;
+
+	if (!sink || epoll < 0 || absent_from_tiers(&t->pipeline, &t->collector)) {
+		log_error("trace: starting: %s", strerror(ENOMEM));
+		return STATUS_FAILED;
+	}
+	pipeline_add_sink(&t->pipeline, sink);
+	t->pipeline.limit = t->count;
+	t->reported_ns = clock_ns(CLOCK_MONOTONIC);
+	err = watch_fd(epoll, t->collector.transport.epoll_fd, EPOLLIN);
+	if (!err)
+		err = watch_fd(epoll, stop_fd, EPOLLIN);
+	if (err) {
+		log_error("trace: epoll: %s", strerror(-err));
+		return STATUS_FAILED;
+	}
+	/* A pipe whose reader leaves ends us at once; a file cannot be watched, and need not be. */
+	watch_fd(epoll, STDOUT_FILENO, 0);
+	pipeline_flush(&t->pipeline);
+	err = event_loop(t, epoll);
+	close(epoll);
+	finish(t);
+	summary(t);
+	if (err && err != -EPIPE) {
+		log_error("trace: writing to stdout: %s", strerror(-err));
+		return STATUS_FAILED;
+	}
+	return STATUS_OK;
+}
+
+int cmd_trace(int argc, char **argv)
+{
+	static struct trace t; /* large, and one per process */
+	char why[256];
+	int status;
+
+	memset(&t, 0, sizeof(t));
+	t.run.collect.transport = transport_defaults;
+	status = parse_args(&t, argc, argv);
+	if (status < 0)
+		status = check_host("trace");
+	else
+		return status;
+	if (status)
+		return status;
+	warn_about_view();
+	if (catch_signals() || collector_open(&t.collector, &t.run.collect, why, sizeof(why))) {
+		log_error("trace: %s", why);
+		return STATUS_FAILED;
+	}
+	pipeline_init(&t.pipeline);
+	status = announce(&t) ? run_trace(&t) : STATUS_FAILED;
+	pipeline_close(&t.pipeline);
+	collector_close(&t.collector);
+	filter_close(&t.run.collect.filter);
+	return status;
+}

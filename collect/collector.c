@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collect/collector.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "collect/bpflog.h"
+
+/* Control: 0.5 s of ten thousand processes per second. Multiples of a page, powers of two. */
+const struct transport_options transport_defaults = {
+	.ring_bytes = { [TAPIO_RING_CONTROL] = 4 << 20, [TAPIO_RING_BULK] = 8 << 20 },
+};
+
+bool kernel_is_supported(char *release, size_t size)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+
+	if (uname(&u))
+		return false;
+	snprintf(release, size, "%s", u.release);
+	sscanf(u.release, "%u.%u", &major, &minor);
+	return major > 4 || (major == 4 && minor >= 14);
+}
+
+/* The events of a sensor, and whether any of them goes through the bulk ring. */
+static uint64_t events_of(unsigned sensor, bool *bulk)
+{
+	uint64_t events = 0;
+
+	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
+		const struct event_desc *desc = event_desc_by_type(type);
+
+		if (!desc || desc->sensor != sensor)
+			continue;
+		events |= EVENT_BIT(type);
+		*bulk |= desc->ring == TAPIO_RING_BULK;
+	}
+	return events;
+}
+
+static int settings_write(const struct collector *c, const struct collect_options *options)
+{
+	int filters = filter_apply(&options->filter, &c->transport);
+	struct tapio_config config = { .events = options->events,
+				       .page_size = (__u32)sysconf(_SC_PAGESIZE) };
+	__u32 zero = 0;
+
+	if (filters < 0)
+		return filters;
+	config.filters = (__u32)filters;
+	config.self_tgid = options->self ? 0 : (__u32)getpid();
+	return bpf_map_update_elem(c->transport.settings_fd, &zero, &config, BPF_ANY) ? -errno : 0;
+}
+
+static void start_sensors(struct collector *c, const struct collect_options *options)
+{
+	uint64_t disabled = feature(FEATURE_RINGBUF)->have ? 0 : CORE_RINGBUF;
+	const struct sensor *const *s, *const *end = sensors(&s);
+
+	for (; s < end; s++) {
+		struct ladder_options ladder = { .force = options->tiers[(*s)->id], .core_disabled = disabled };
+		bool bulk;
+
+		ladder.events = events_of((*s)->id, &bulk) & options->events;
+		if (ladder.events)
+			ladder_climb(*s, &ladder, &c->transport, &c->runs[(*s)->id]);
+	}
+}
+
+int collector_open(struct collector *c, const struct collect_options *options, char *why, size_t size)
+{
+	struct transport_options transport = options->transport;
+	bool bulk = false;
+	int err;
+
+	memset(c, 0, sizeof(*c));
+	for (unsigned id = 1; id < TAPIO_SENSOR_MAX; id++) {
+		bool sends_bulk = false;
+
+		if (events_of(id, &sends_bulk) & options->events)
+			bulk |= sends_bulk;
+	}
+	if (!bulk)
+		transport.ring_bytes[TAPIO_RING_BULK] = (size_t)sysconf(_SC_PAGESIZE);
+	err = transport_open(&c->transport, &transport);
+	if (err) {
+		snprintf(why, size, "creating the shared maps: %s", strerror(-err));
+		return err;
+	}
+	err = settings_write(c, options);
+	if (!err)
+		err = reader_open(&c->reader, &c->transport);
+	if (err) {
+		snprintf(why, size, "writing the settings: %s", strerror(-err));
+		collector_close(c);
+		return err;
+	}
+	start_sensors(c, options);
+	return 0;
+}
+
+void collector_detach(struct collector *c)
+{
+	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++)
+		sensor_detach(&c->runs[i]);
+}
+
+void collector_close(struct collector *c)
+{
+	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++)
+		sensor_close(&c->runs[i]);
+	reader_close(&c->reader);
+	transport_close(&c->transport);
+}
+
+int collector_losses(struct collector *c, bool settled, struct losses *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned s = 1; s < TAPIO_SENSOR_MAX; s++) {
+		struct tapio_counters counters;
+		uint64_t unsent, *lost = ret->count[s];
+		int err;
+
+		if (!c->runs[s].obj)
+			continue;
+		c->runs[s].skipped = sensor_skipped_runs(&c->runs[s]);
+		err = transport_counters(&c->transport, s, &counters);
+		if (err)
+			return err;
+		for (unsigned i = 0; i < TAPIO_CAUSE_MAX; i++)
+			lost[i] = counters.lost[i];
+		lost[TAPIO_CAUSE_RUN_SKIPPED] += c->runs[s].skipped;
+		/* Made, neither refused by the program nor received: overwritten unseen (perf before 5.1). */
+		unsent = lost[TAPIO_CAUSE_RING_FULL] + lost[TAPIO_CAUSE_NO_SLOT] + c->received[s];
+		if (settled && counters.made > unsent)
+			lost[TAPIO_CAUSE_PERF_FULL] += counters.made - unsent;
+	}
+	return 0;
+}

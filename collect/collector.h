@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All sensors that were asked for, at work: what `tapio trace` and `tapio check` stand on. */
+#ifndef COLLECT_COLLECTOR_H
+#define COLLECT_COLLECTOR_H
+
+#include "collect/filter.h"
+#include "collect/reader.h"
+#include "collect/sensor.h"
+#include "collect/transport.h"
+
+struct collect_options {
+	uint64_t events;                     /* EVENT_BIT of what is wanted */
+	const char *tiers[TAPIO_SENSOR_MAX]; /* forced tiers by sensor, NULL: the best that runs */
+	struct filter filter;
+	struct transport_options transport;
+	bool self; /* report ourselves too */
+};
+
+struct collector {
+	struct transport transport;
+	struct reader reader;
+	struct sensor_run runs[TAPIO_SENSOR_MAX]; /* by sensor; .sensor NULL: not asked for */
+	uint64_t received[TAPIO_SENSOR_MAX];      /* records taken from the rings, by sensor */
+};
+
+/* What was lost so far, by sensor and cause. */
+struct losses {
+	uint64_t count[TAPIO_SENSOR_MAX][TAPIO_CAUSE_MAX];
+};
+
+extern const struct transport_options transport_defaults;
+
+/*
+ * Starts every sensor that yields a wanted event, each at the best tier that runs. A sensor that
+ * cannot run at all is no error here: runs[].tier is NULL and runs[].results says why. Negative
+ * errno if nothing can work, with the reason in `why`.
+ */
+int collector_open(struct collector *c, const struct collect_options *options, char *why, size_t size);
+
+/* Stops the programs; the rings can still be drained and the counters read. */
+void collector_detach(struct collector *c);
+void collector_close(struct collector *c);
+
+/*
+ * What was lost since the start. `settled`: the programs are detached and the rings drained, so
+ * that every record made and not received is lost; else records on their way are not counted.
+ */
+int collector_losses(struct collector *c, bool settled, struct losses *ret);
+
+/* Kernels before 4.14 are refused by version: nothing of Tapio works there. */
+bool kernel_is_supported(char *release, size_t size);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What this kernel and this process can do, found out by doing the smallest real thing of each
+ * kind. Results are kept: a second question costs nothing.
+ */
+#ifndef COLLECT_FEATURE_H
+#define COLLECT_FEATURE_H
+
+#include <stdbool.h>
+
+enum feature {
+	FEATURE_BTF,         /* type information of the running kernel, its own or supplied */
+	FEATURE_RINGBUF,     /* BPF ring buffer that is safe in every context: 5.8 (RT: 6.12) */
+	FEATURE_PERF_BUFFER, /* perf event array and its per-CPU buffers */
+	FEATURE_TP_BTF,      /* BTF-typed raw tracepoints */
+	FEATURE_RAW_TP,      /* raw tracepoints: 4.17 */
+	FEATURE_TRACEPOINT,  /* classic tracepoints, which need tracefs */
+	FEATURE_CGROUP_ID,   /* helper bpf_get_current_cgroup_id: 4.18 */
+	FEATURE_BOOT_CLOCK,  /* helper bpf_ktime_get_boot_ns: 5.8 */
+	FEATURE_MAX
+};
+
+#define NEEDS(f) (1u << FEATURE_##f)
+
+struct feature_result {
+	bool have;
+	char why[192]; /* why not, or where from */
+};
+
+const char *feature_name(enum feature f);
+const struct feature_result *feature(enum feature f);
+
+/* Takes a feature away for this run: "switched off by --no-ringbuf". Before its first use. */
+void feature_deny(enum feature f, const char *why);
+
+/* Another file with the kernel's BTF, instead of /sys/kernel/btf/vmlinux. Borrowed. */
+void feature_use_btf(const char *path);
+/* What to give to libbpf as btf_custom_path: NULL for the kernel's own. */
+const char *feature_btf_path(void);
+
+#endif

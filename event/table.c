@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "event/table.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+const struct event_field event_common[] = {
+	FIELD(tapio_event, tgid, "process.pid", "process id, in the initial pid namespace"),
+	FIELD(tapio_event, tid, "process.tid", "thread id, in the initial pid namespace"),
+	FIELD(tapio_event, comm, "process.executable.name",
+	      "name of the thread, as in /proc/PID/comm (15 bytes at most)", .flags = OMIT_ZERO),
+	FIELD(tapio_event, cgroup_id, "cgroup.id",
+	      "id of the process's cgroup in the cgroup v2 hierarchy", .flags = OMIT_ZERO),
+};
+const unsigned event_ncommon = COUNT(event_common);
+
+static const struct event_field lost[] = {
+	FIELD(tapio_lost, sensor, "tapio.lost.sensor", "whose records or runs were lost", .label = "sensor"),
+	FIELD(tapio_lost, cause, "tapio.lost.cause", "why", .label = "cause"),
+	FIELD(tapio_lost, count, "tapio.lost.count", "how many in the interval",
+	      .flags = FAILURE, .label = "count"),
+	FIELD(tapio_lost, interval_ns, "tapio.lost.interval", "length of the interval that ends at `time`",
+	      .unit = "ns", .label = "interval"),
+};
+
+static const struct event_field process_exec[] = {
+	FIELD(tapio_process_exec, parent_pid, "process.parent_pid", "process id of the parent",
+	      .flags = OMIT_ZERO),
+	FIELD(tapio_process_exec, exe, "process.executable.path",
+	      "the program that runs now, as in /proc/PID/exe, seen from the process's root; of a script, the interpreter",
+	      .label = ""),
+	FIELD(tapio_process_exec, args, "process.command_args", "the arguments, argv[0] included",
+	      .label = ""),
+	FIELD(tapio_process_exec, args_count, "process.args_count", "how many arguments there are"),
+	FIELD(tapio_process_exec, args_size, "process.args.size",
+	      "true size of the arguments, a NUL after each included", .unit = "By"),
+	FIELD(tapio_process_exec, args_truncated, "process.args.truncated",
+	      "true if process.command_args holds less than was given", .flags = OMIT_FALSE,
+	      .label = "truncated"),
+	FIELD(tapio_process_exec, filename, "process.exec.filename",
+	      "the path given to execve(2): of a script, the script; not resolved"),
+	FIELD(tapio_process_exec, cwd, "process.working_directory",
+	      "the working directory, seen from the process's root", .label = "cwd"),
+	FIELD(tapio_process_exec, start, "process.creation.time", "when the process was created",
+	      .flags = OMIT_ZERO),
+	FIELD(tapio_process_exec, parent_start, "process.parent.creation.time",
+	      "when the parent was created: with its pid, an identity that is not reused",
+	      .flags = OMIT_ZERO),
+	FIELD(tapio_process_exec, vpid, "process.vpid", "process id in the process's own pid namespace",
+	      .flags = OMIT_ZERO),
+	FIELD(tapio_process_exec, euid, "process.user.id", "effective user id"),
+	FIELD(tapio_process_exec, uid, "process.real_user.id", "real user id", .label = "uid"),
+	FIELD(tapio_process_exec, egid, "process.group.id", "effective group id"),
+	FIELD(tapio_process_exec, gid, "process.real_group.id", "real group id"),
+	FIELD(tapio_process_exec, cap_effective, "process.linux.capabilities.effective",
+	      "effective capabilities, given when they differ from the parent's", .flags = OMIT_ONES),
+	FIELD(tapio_process_exec, cap_permitted, "process.linux.capabilities.permitted",
+	      "permitted capabilities, given when they differ from the parent's", .flags = OMIT_ONES),
+	FIELD(tapio_process_exec, pid_ns, "process.linux.namespace.pid", "inode number of the pid namespace",
+	      .flags = OMIT_ZERO),
+	FIELD(tapio_process_exec, mnt_ns, "process.linux.namespace.mnt",
+	      "inode number of the mount namespace", .flags = OMIT_ZERO),
+	FIELD(tapio_process_exec, net_ns, "process.linux.namespace.net",
+	      "inode number of the network namespace", .flags = OMIT_ZERO),
+	FIELD(tapio_process_exec, user_ns, "process.linux.namespace.user",
+	      "inode number of the user namespace", .flags = OMIT_ZERO),
+	FIELD(tapio_process_exec, cgroup_ns, "process.linux.namespace.cgroup",
+	      "inode number of the cgroup namespace", .flags = OMIT_ZERO),
+	PAD(tapio_process_exec, pad),
+};
+
+static const struct event_field process_exec_failed[] = {
+	FIELD(tapio_process_exec_failed, filename, "process.exec.filename", "the path given to execve(2)",
+	      .label = ""),
+	FIELD(tapio_process_exec_failed, error, "process.exec.errno", "errno of execve(2)"),
+	FIELD(tapio_process_exec_failed, error, "error.type", "its symbol", .flags = ALIAS | AS_NAME | FAILURE,
+	      .label = ""),
+};
+
+static const struct event_field process_exit[] = {
+	FIELD(tapio_process_exit, parent_pid, "process.parent_pid", "process id of the parent",
+	      .flags = OMIT_ZERO),
+	FIELD(tapio_process_exit, code, "process.exit.code",
+	      "status given to exit(2), 0 to 255; left out if a signal ended the process",
+	      .flags = OMIT_NEGATIVE | FAILURE, .label = "code"),
+	FIELD(tapio_process_exit, signal, "process.exit.signal",
+	      "the signal that ended the process; left out if it exited",
+	      .flags = OMIT_ZERO | FAILURE, .label = "signal"),
+	FIELD(tapio_process_exit, core_dumped, "process.exit.core_dumped", "whether a core was dumped",
+	      .flags = OMIT_FALSE, .label = "core"),
+	FIELD(tapio_process_exit, ran_ns, "process.run_time", "time since the process was created",
+	      .unit = "ns", .label = "ran"),
+	FIELD(tapio_process_exit, user_ns, "process.cpu.user_time",
+	      "CPU time in user mode, all threads; left out if it was too short to be counted",
+	      .unit = "ns", .flags = OMIT_ONES, .label = "user"),
+	FIELD(tapio_process_exit, system_ns, "process.cpu.system_time",
+	      "CPU time in the kernel, all threads; left out if it was too short to be counted",
+	      .unit = "ns", .flags = OMIT_ONES, .label = "sys"),
+	FIELD(tapio_process_exit, peak_rss_bytes, "process.memory.peak_rss",
+	      "largest resident set size that the process had", .unit = "By", .flags = OMIT_ZERO,
+	      .label = "rss"),
+	FIELD(tapio_process_exit, start, "process.creation.time", "when the process was created",
+	      .flags = OMIT_ZERO),
+	FIELD(tapio_process_exit, vpid, "process.vpid", "process id in the process's own pid namespace",
+	      .flags = OMIT_ZERO),
+	PAD(tapio_process_exit, pad),
+};
+
+static const struct event_field process_fork[] = {
+	FIELD(tapio_process_fork, parent_pid, "process.parent_pid", "process id of the parent",
+	      .flags = OMIT_ZERO),
+	FIELD(tapio_process_fork, start, "process.creation.time", "when the process was created",
+	      .flags = OMIT_ZERO),
+	FIELD(tapio_process_fork, vpid, "process.vpid", "process id in the process's own pid namespace",
+	      .flags = OMIT_ZERO),
+};
+
+#define EVENT(t, s, snsr, ev_name, ev_help, ...)                                                   \
+	[t] = { .type = t,                                                                         \
+		.size = sizeof(struct tapio_##s),                                                  \
+		.sensor = snsr,                                                                    \
+		.nfields = COUNT(s),                                                               \
+		.fields = s,                                                                       \
+		.name = ev_name,                                                                   \
+		.help = ev_help,                                                                   \
+		##__VA_ARGS__ }
+
+static const struct event_desc descs[TAPIO_EV_MAX] = {
+	EVENT(TAPIO_EV_LOST, lost, 0, "tapio.lost",
+	      "Tapio lost or refused something: how much, whose and why"),
+	EVENT(TAPIO_EV_PROCESS_EXEC, process_exec, TAPIO_SENSOR_PROCESS, "process.exec",
+	      "a process started a program: execve(2) or execveat(2) succeeded"),
+	EVENT(TAPIO_EV_PROCESS_EXEC_FAILED, process_exec_failed, TAPIO_SENSOR_PROCESS,
+	      "process.exec_failed", "execve(2) or execveat(2) failed"),
+	EVENT(TAPIO_EV_PROCESS_EXIT, process_exit, TAPIO_SENSOR_PROCESS, "process.exit",
+	      "a process ended: its last thread has left"),
+	EVENT(TAPIO_EV_PROCESS_FORK, process_fork, TAPIO_SENSOR_PROCESS, "process.fork",
+	      "a process was created by fork(2), vfork(2) or clone(2); threads are not reported",
+	      .off = 1),
+};
+
+static const char *const sensors[TAPIO_SENSOR_MAX] = {
+	[TAPIO_SENSOR_PROCESS] = "process",
+};
+
+static const char *const collectors[TAPIO_SENSOR_MAX] = {
+	[TAPIO_SENSOR_PROCESS] = "kernel",
+};
+
+static const struct {
+	const char *name;
+	const char *help;
+} causes[TAPIO_CAUSE_MAX] = {
+	[TAPIO_CAUSE_RING_FULL] = { "ring_full", "Tapio did not read as fast as events came" },
+	[TAPIO_CAUSE_NO_SLOT] = { "no_slot", "more programs interrupted each other than there is scratch memory for" },
+	[TAPIO_CAUSE_STATE_FULL] = { "state_full",
+				     "a map that remembers something between two hooks was full" },
+	[TAPIO_CAUSE_RUN_SKIPPED] = { "run_skipped", "the kernel skipped a program to prevent recursion" },
+	[TAPIO_CAUSE_PERF_FULL] = { "perf_full",
+				    "as ring_full, but counted by the kernel alone (before Linux 5.1)" },
+	[TAPIO_CAUSE_UNREADABLE] = { "unreadable", "memory that the hook names could not be read" },
+	[TAPIO_CAUSE_MALFORMED] = { "malformed",
+				    "a record's offsets or lengths did not fit: a fault of Tapio's own" },
+	[TAPIO_CAUSE_UNKNOWN_TYPE] = { "unknown_type",
+				       "a record of a type that this version of Tapio does not know" },
+};
+
+const struct event_desc *event_desc_by_type(unsigned type)
+{
+	return type < TAPIO_EV_MAX && descs[type].name ? &descs[type] : NULL;
+}
+
+const struct event_desc *event_desc_by_name(const char *name)
+{
+	for (unsigned i = 0; i < TAPIO_EV_MAX; i++)
+		if (descs[i].name && !strcmp(descs[i].name, name))
+			return &descs[i];
+	return NULL;
+}
+
+static int field_find(const struct event_field *fields, unsigned n, const char *name)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (fields[i].name && !strcmp(fields[i].name, name))
+			return (int)i;
+	return -ENOENT;
+}
+
+int event_field_index(const struct event_desc *desc, const char *name)
+{
+	unsigned ncommon = event_common_count(desc);
+	int i = field_find(event_common, ncommon, name);
+
+	if (i >= 0)
+		return i;
+	i = field_find(desc->fields, desc->nfields, name);
+	return i < 0 ? i : (int)(event_ncommon + (unsigned)i);
+}
+
+const char *sensor_name(unsigned sensor)
+{
+	return sensor < TAPIO_SENSOR_MAX ? sensors[sensor] : NULL;
+}
+
+const char *collector_name(unsigned sensor)
+{
+	return sensor < TAPIO_SENSOR_MAX ? collectors[sensor] : NULL;
+}
+
+const char *cause_name(unsigned cause)
+{
+	return cause < TAPIO_CAUSE_MAX ? causes[cause].name : NULL;
+}
+
+const char *cause_help(unsigned cause)
+{
+	return cause < TAPIO_CAUSE_MAX ? causes[cause].help : NULL;
+}
+
+int sensor_by_name(const char *name)
+{
+	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++)
+		if (sensors[i] && !strcmp(sensors[i], name))
+			return (int)i;
+	return -ENOENT;
+}
