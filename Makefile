@@ -107,6 +107,10 @@ $(B)/tapio-test: $(LIB_OBJ) $(filter-out $(B)/cli/main.o,$(CLI_OBJ)) $(BPF_IMG) 
 	$(call say,LINK  $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
 
+$(B)/%-bench: $(B)/tests/bench/%_bench.o $(LIB_OBJ) $(BPF_IMG) $(TEST_BPF_IMG)
+	$(call say,LINK  $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
 $(B)/%.o: %.c Makefile | $(SYSROOT_READY)
 	@mkdir -p $(@D)
 	$(call say,CC    $<)

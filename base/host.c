@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 
 /* Fixed inode numbers of the first namespaces: include/linux/proc_ns.h (include/uapi/linux/nsfs.h). */
 #define PID_NS_FIRST 0xEFFFFFFCu
@@ -25,15 +26,29 @@ uint64_t host_capabilities(void)
 	return data[0].effective | (uint64_t)data[1].effective << 32;
 }
 
+/* securityfs is not mounted everywhere. */
+static int open_lockdown(void)
+{
+	_cleanup_close_ int dir = -1;
+	int fd = open("/sys/kernel/security/lockdown", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	dir = fs_open_detached("securityfs");
+	return dir < 0 ? dir : openat(dir, "lockdown", O_RDONLY | O_CLOEXEC);
+}
+
 const char *host_lockdown(void)
 {
 	static char mode[32];
-	_cleanup_fclose_ FILE *f = fopen("/sys/kernel/security/lockdown", "re");
+	_cleanup_close_ int fd = open_lockdown();
 	char line[128], *start;
+	ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof(line) - 1);
 
-	/* "none [integrity] confidentiality" */
-	if (!f || !fgets(line, sizeof(line), f))
+	if (n <= 0)
 		return "unknown";
+	line[n] = '\0';
+	/* "none [integrity] confidentiality" */
 	start = strchr(line, '[');
 	if (!start)
 		return "unknown";

@@ -1,2 +1,184 @@
-int cmd_check(int argc, char **argv);
-int cmd_check(int argc, char **argv) { (void)argc;(void)argv; return 0; }
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tapio check: the capability contract. What runs here, how well, and why not better. */
+#include "cli/check.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/host.h"
+#include "base/log.h"
+#include "cli/cli.h"
+
+static const char help[] =
+	"usage: tapio check [OPTION]... [COLLECTOR | SENSOR]...\n\n"
+	"Loads and attaches every sensor for a moment and says what runs on this machine, at which tier,\n"
+	"why each better tier does not, and which events and fields are exact, derived or absent.\n\n"
+	"      --json              print it as JSON (docs/CHECK.md describes it)\n"
+	"      --require LEVEL     exit with 1 unless support is 'full', or at least 'partial'\n"
+	"      --require SENSOR=TIER  exit with 1 unless the sensor runs at this tier; repeatable\n"
+	RUN_OPTIONS_HELP
+	"\nExit status: 0 every sensor runs at some tier; 1 one does not, or a requirement is not met; 2 wrong\n"
+	"usage or missing privilege; 3 unsupported kernel.\n";
+
+enum { OPT_JSON = OPT_LAST, OPT_REQUIRE };
+
+#define REQUIRES_MAX 16
+
+struct check_args {
+	struct run_options run;
+	const char *requires[REQUIRES_MAX];
+	unsigned nrequires;
+	bool json;
+};
+
+static int parse_args(struct check_args *args, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, OPT_JSON },
+		{ "require", required_argument, NULL, OPT_REQUIRE },
+		RUN_LONG_OPTIONS,
+		{ 0 },
+	};
+	int opt, status = STATUS_OK;
+
+	optind = 0;
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":vh", options, NULL)) != -1) {
+		if (opt == 'h') {
+			fputs(help, stdout);
+			return STATUS_OK;
+		}
+		if (opt == OPT_JSON)
+			args->json = true;
+		else if (opt == OPT_REQUIRE && args->nrequires == REQUIRES_MAX)
+			return usage_error("check", "more than %d requirements", REQUIRES_MAX);
+		else if (opt == OPT_REQUIRE)
+			args->requires[args->nrequires++] = optarg;
+		else if (opt == '?' || opt == ':')
+			return usage_error("check", "%s: %s", argv[optind - 1],
+					   opt == ':' ? "this option needs a value" : "unknown option");
+		else
+			status = run_option(&args->run, opt, optarg);
+		if (status)
+			return status;
+	}
+	status = select_collectors(&args->run, argc - optind, argv + optind);
+	return status ? status : -1;
+}
+
+/* Events that are off by default are checked too. */
+static void add_sibling_events(struct run_options *run)
+{
+	uint64_t wanted = run->collect.events;
+
+	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
+		const struct event_desc *desc = event_desc_by_type(type);
+
+		for (unsigned other = 0; desc && other < TAPIO_EV_MAX; other++) {
+			const struct event_desc *sibling = event_desc_by_type(other);
+
+			if (sibling && (wanted & EVENT_BIT(other)) && desc->sensor &&
+			    sibling->sensor == desc->sensor)
+				run->collect.events |= EVENT_BIT(type);
+		}
+	}
+}
+
+/* 1 if met, 0 if not, -1 if it is no requirement at all. */
+static int require_met(const struct check *check, const char *require)
+{
+	const char *equals = strchr(require, '=');
+
+	if (!strcmp(require, "full"))
+		return !strcmp(check->level, "full");
+	if (!strcmp(require, "partial"))
+		return !strcmp(check->level, "full") || !strcmp(check->level, "partial");
+	for (unsigned i = 0; equals && i < TAPIO_SENSOR_MAX; i++) {
+		const struct sensor_run *run = &check->collector.runs[i];
+		size_t n = (size_t)(equals - require);
+
+		if (!run->sensor || strlen(sensor_name(i)) != n || strncmp(sensor_name(i), require, n))
+			continue;
+		for (unsigned k = 0; k < ladder_height(run->sensor); k++)
+			if (!strcmp(run->sensor->tiers[k].name, equals + 1))
+				return run->tier == &run->sensor->tiers[k];
+	}
+	return -1;
+}
+
+static int judge(const struct check *check, const struct check_args *args)
+{
+	int status = STATUS_OK;
+
+	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++)
+		if (check->collector.runs[i].sensor && !check->collector.runs[i].tier)
+			status = STATUS_FAILED;
+	for (unsigned i = 0; i < args->nrequires; i++) {
+		int met = require_met(check, args->requires[i]);
+
+		if (met < 0)
+			return usage_error("check", "--require %s: neither full, partial nor SENSOR=TIER of a sensor checked here",
+					   args->requires[i]);
+		if (!met) {
+			log_error("check: --require %s: not met: support here is %s", args->requires[i],
+				  check->level);
+			status = STATUS_FAILED;
+		}
+	}
+	return status;
+}
+
+static void look_around(struct check *check)
+{
+	struct utsname u;
+
+	uname(&u);
+	snprintf(check->release, sizeof(check->release), "%s", u.release);
+	snprintf(check->machine, sizeof(check->machine), "%s", u.machine);
+	check->cgroup_mode = cgroup_mode_name(cgroup_mode_detect(&check->cgroup_v2));
+	check->lockdown = host_lockdown();
+	check->capabilities = host_capabilities();
+	check->pid_ns = host_pid_namespace();
+	check->cgroup_ns = host_cgroup_namespace();
+	check->level = support_level(&check->collector);
+	check->ring_bytes = transport_ring_bytes(&check->collector.transport);
+	check->map_bytes = transport_map_bytes(&check->collector.transport);
+	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++)
+		check->map_bytes += sensor_map_bytes(&check->collector.runs[i]);
+}
+
+int cmd_check(int argc, char **argv)
+{
+	static struct check check;
+	struct check_args args = { .run.collect.transport = transport_defaults };
+	char why[256];
+	int status = parse_args(&args, argc, argv);
+
+	if (status >= 0)
+		return status;
+	status = check_host("check");
+	if (status)
+		return status;
+	add_sibling_events(&args.run);
+	if (collector_open(&check.collector, &args.run.collect, why, sizeof(why))) {
+		log_error("check: %s", why);
+		return STATUS_FAILED;
+	}
+	look_around(&check);
+	if (args.json)
+		check_print_json(&check, stdout);
+	else
+		check_print_text(&check, stdout);
+	status = judge(&check, &args);
+	collector_close(&check.collector);
+	if (fflush(stdout) && errno != EPIPE) {
+		log_error("check: writing to stdout: %s", strerror(errno));
+		return STATUS_FAILED;
+	}
+	return status;
+}

@@ -235,11 +235,14 @@ static void report_losses(struct trace *t, bool settled)
 	memcpy(t->collector.received, t->pipeline.received, sizeof(t->pipeline.received));
 	if (collector_losses(&t->collector, settled, &losses))
 		return;
-	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++)
+	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++) {
+		losses.count[s][TAPIO_CAUSE_MALFORMED] += t->pipeline.malformed[s];
+		losses.count[s][TAPIO_CAUSE_UNKNOWN_TYPE] += t->pipeline.unknown[s];
 		for (unsigned cause = 0; cause < TAPIO_CAUSE_MAX; cause++)
 			if (losses.count[s][cause] > t->reported.count[s][cause])
 				pipeline_lost(&t->pipeline, s, cause,
 					      losses.count[s][cause] - t->reported.count[s][cause], interval);
+	}
 	t->reported = losses;
 	t->reported_ns = now;
 }
@@ -321,8 +324,6 @@ static void summary(const struct trace *t)
 	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++)
 		for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++)
 			causes[c] += t->reported.count[s][c];
-	causes[TAPIO_CAUSE_MALFORMED] += t->pipeline.malformed;
-	causes[TAPIO_CAUSE_UNKNOWN_TYPE] += t->pipeline.unknown;
 	for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++) {
 		bool is_refusal = c == TAPIO_CAUSE_UNREADABLE || c == TAPIO_CAUSE_MALFORMED ||
 				  c == TAPIO_CAUSE_UNKNOWN_TYPE;

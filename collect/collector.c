@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -101,6 +102,7 @@ int collector_open(struct collector *c, const struct collect_options *options, c
 		return err;
 	}
 	start_sensors(c, options);
+	malloc_trim(0); /* reading the kernel's BTF took megabytes that are not needed again */
 	return 0;
 }
 

@@ -5,7 +5,9 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/btf.h>
 #include <linux/perf_event.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -60,25 +62,41 @@ static void say_errno(struct feature_result *r, const char *what, int err)
 	say(r, "%s: %s", what, strerror(err < 0 ? -err : err));
 }
 
+/*
+ * The kernel's own BTF is looked at here, not parsed: that takes tens of ms and is what loading an
+ * object does anyway. A file that was given is parsed, so that a wrong one is named at once.
+ */
+static void probe_own_btf(struct feature_result *r)
+{
+	_cleanup_close_ int fd = open(KERNEL_BTF, O_RDONLY | O_CLOEXEC);
+	__u16 magic = 0;
+
+	if (fd < 0)
+		say_errno(r, KERNEL_BTF, errno);
+	else if (read(fd, &magic, sizeof(magic)) != sizeof(magic) || magic != BTF_MAGIC)
+		say(r, KERNEL_BTF ": does not begin as BTF does");
+	else
+		r->have = true;
+	if (r->have)
+		say(r, KERNEL_BTF);
+}
+
 static void probe_btf(struct feature_result *r)
 {
-	const char *path = btf_path ? btf_path : KERNEL_BTF;
 	struct btf *btf;
 
-	if (!btf_path && access(path, R_OK)) {
-		say_errno(r, path, errno);
-		return;
-	}
-	btf = btf__parse(path, NULL);
+	if (!btf_path)
+		return probe_own_btf(r);
+	btf = btf__parse(btf_path, NULL);
 	if (!btf) {
-		say(r, "%s: not readable as BTF: %s", path, strerror(errno));
+		say(r, "%s: not readable as BTF: %s", btf_path, strerror(errno));
 		return;
 	}
 	r->have = btf__find_by_name_kind(btf, "task_struct", BTF_KIND_STRUCT) > 0;
 	if (r->have)
-		say(r, "%s", path);
+		say(r, "%s", btf_path);
 	else
-		say(r, "%s: describes no task_struct", path);
+		say(r, "%s: describes no task_struct", btf_path);
 	btf__free(btf);
 }
 

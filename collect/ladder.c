@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -357,4 +358,48 @@ uint64_t sensor_skipped_runs(const struct sensor_run *run)
 			sum += info.recursion_misses;
 	}
 	return sum;
+}
+
+const char *sensor_hook(const struct sensor_run *run, const char *program)
+{
+	struct bpf_program *prog = run->obj ? bpf_object__find_program_by_name(run->obj, program) : NULL;
+
+	return prog && bpf_program__fd(prog) >= 0 ? bpf_program__section_name(prog) : NULL;
+}
+
+size_t sensor_map_bytes(const struct sensor_run *run)
+{
+	struct bpf_map *map;
+	size_t sum = 0;
+
+	if (!run->obj)
+		return 0;
+	bpf_object__for_each_map(map, run->obj)
+		if (strncmp(bpf_map__name(map), "tapio_", 6))
+			sum += (size_t)bpf_map__max_entries(map) *
+			       (bpf_map__key_size(map) + bpf_map__value_size(map));
+	return sum;
+}
+
+static bool misses_are_counted(void)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+
+	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major > 6 || (major == 6 && minor >= 7);
+}
+
+bool sensor_loss_is_provable(const struct sensor_run *run)
+{
+	if (!run->tier || misses_are_counted())
+		return true;
+	for (unsigned i = 0; i < TIER_PROGRAMS_MAX && run->tier->programs[i].name; i++) {
+		const char *hook = sensor_hook(run, run->tier->programs[i].name);
+
+		if (hook && !strncmp(hook, "tp/", 3))
+			return false;
+	}
+	return true;
 }

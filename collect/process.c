@@ -81,7 +81,6 @@ static const struct layout_field layout[] = {
 static const struct tier tiers[] = {
 	{ .name = "tp_btf",
 	  .object = "process",
-	  .needs = NEEDS(TP_BTF),
 	  .derives = CPU_TIME,
 	  .derives_how = CPU_TIME_HOW,
 	  .programs = { { "process_exec_btf", EXEC },

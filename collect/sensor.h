@@ -33,7 +33,7 @@ struct tier {
 	const char *name;   /* "tp_btf", unique in its ladder */
 	const char *object; /* embedded object: "process", "process_abi" */
 	bool abi;           /* no CO-RE: needs no BTF, sends through perf buffers */
-	uint32_t needs;     /* NEEDS(RAW_TP) | …: preselects */
+	uint32_t needs;     /* NEEDS(RAW_TP) | …: preselects; not what is as costly to probe as to load */
 	/*
 	 * Space-separated: "EVENT" (all of it) or "EVENT:FIELD" of what this tier cannot give, and of
 	 * what it gives less exactly than the field's description promises, with the reason.
@@ -122,6 +122,19 @@ void sensor_close(struct sensor_run *run);
 
 /* Runs that the kernel skipped to prevent recursion, all programs together, since they were loaded. */
 uint64_t sensor_skipped_runs(const struct sensor_run *run);
+
+/* The section of an attached program, which names its hook: "tp_btf/sched_process_exec"; NULL if not attached. */
+const char *sensor_hook(const struct sensor_run *run, const char *program);
+
+/* Bytes of the maps that this sensor alone has: entries times key and value. */
+size_t sensor_map_bytes(const struct sensor_run *run);
+
+/*
+ * Whether every run that the kernel skips is counted. Classic tracepoint programs are skipped when
+ * they nest, which is counted from 6.7 (dd8657894c11); other programs have always been counted
+ * since they are skipped at all (6.1, 05b24ff9b2cf).
+ */
+bool sensor_loss_is_provable(const struct sensor_run *run);
 
 /* Whether a tier gives a field, and how. */
 enum giving { GIVES_EXACT, GIVES_DERIVED, GIVES_NOTHING };

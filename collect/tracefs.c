@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/cpus.h"
+#include "base/fs.h"
 
 static int open_mounted(void)
 {
@@ -33,20 +34,6 @@ static int open_mounted(void)
 		close(fd);
 	}
 	return -ENOENT;
-}
-
-/* From 5.2: a mount that is attached nowhere and goes with its descriptor. */
-static int open_detached(void)
-{
-	_cleanup_close_ int fs = fsopen("tracefs", FSOPEN_CLOEXEC);
-	int fd;
-
-	if (fs < 0)
-		return -errno;
-	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
-		return -errno;
-	fd = fsmount(fs, FSMOUNT_CLOEXEC, 0);
-	return fd < 0 ? -errno : fd;
 }
 
 /* Before 5.2: a mount in a mount namespace of a child, handed over through /proc/PID/root. */
@@ -99,7 +86,7 @@ int tracefs_dir(void)
 		return dir;
 	dir = open_mounted();
 	if (dir < 0)
-		dir = open_detached();
+		dir = fs_open_detached("tracefs");
 	if (dir == -ENOSYS || dir == -ENODEV)
 		dir = open_in_own_namespace();
 	return dir;

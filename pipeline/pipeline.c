@@ -31,9 +31,18 @@ void pipeline_close(struct pipeline *p)
 	memset(p, 0, sizeof(*p));
 }
 
+/*
+ * A process's creation time is half of its identity, so it must come out the same in each of its
+ * events: the offset follows steps, suspends and what drift adds up to, not the noise of reading.
+ */
+#define CLOCK_STEP_NS 1000000
+
 void pipeline_clocks(struct pipeline *p)
 {
-	p->boot_to_wall_ns = clock_offset_ns(CLOCK_REALTIME, CLOCK_BOOTTIME);
+	int64_t offset = clock_offset_ns(CLOCK_REALTIME, CLOCK_BOOTTIME);
+
+	if (llabs(offset - p->boot_to_wall_ns) >= CLOCK_STEP_NS)
+		p->boot_to_wall_ns = offset;
 }
 
 /* An interrupted sink has kept what it was given: no error, but the owner wants to know. */
@@ -56,19 +65,27 @@ static bool enough(const struct pipeline *p)
 	return p->sink_error || p->interrupted || (p->limit && p->events >= p->limit);
 }
 
+/* What a record claims, checked or not: 0 if it is no sensor. */
+static unsigned sensor_of(const void *data, size_t size)
+{
+	const struct tapio_event *ev = data;
+
+	return size >= sizeof(*ev) && ev->sensor < TAPIO_SENSOR_MAX ? ev->sensor : 0;
+}
+
 int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t ts_boot_ns)
 {
 	struct event_view view = { .ev = data, .boot_to_wall_ns = p->boot_to_wall_ns };
+	unsigned sensor = sensor_of(data, size);
 	int err = event_check(data, size, &view.desc);
 
+	p->received[sensor]++;
 	if (!err && !view.desc->sensor)
 		err = -ENOENT; /* made by user space only */
 	if (err) {
-		p->unknown += err == -ENOENT;
-		p->malformed += err != -ENOENT;
+		*(err == -ENOENT ? &p->unknown[sensor] : &p->malformed[sensor]) += 1;
 		return 0;
 	}
-	p->received[view.desc->sensor]++;
 	if (!(p->wanted >> view.desc->type & 1))
 		return 0;
 	if (p->limit && p->events >= p->limit)

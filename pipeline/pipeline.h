@@ -21,9 +21,10 @@ struct pipeline {
 	uint64_t limit;         /* stop after this many events; 0: none */
 	uint64_t wanted;        /* bit of each event type that is shown; others pass silently */
 	uint64_t events;        /* given to the sinks, tapio.lost not counted */
-	uint64_t malformed;     /* refused records */
-	uint64_t unknown;       /* refused records */
-	uint64_t received[TAPIO_SENSOR_MAX]; /* well-formed records, by sensor */
+	/* By the sensor that the record names; 0: none that we know. */
+	uint64_t received[TAPIO_SENSOR_MAX];  /* records from the rings, refused ones included */
+	uint64_t malformed[TAPIO_SENSOR_MAX]; /* refused */
+	uint64_t unknown[TAPIO_SENSOR_MAX];   /* refused */
 	int64_t boot_to_wall_ns;
 	int sink_error;   /* what a sink failed with; 0: none */
 	bool interrupted; /* a signal came while a sink was blocked; the owner clears it */

@@ -95,6 +95,28 @@ static inline bool strict_harmless_text(const char *s, size_t n)
 	return true;
 }
 
+/* Takes colours away; false if there is any other escape sequence, or a colour is left on. */
+static inline bool strict_strip_colours(char *s)
+{
+	char *to = s;
+	bool on = false;
+
+	while (*s) {
+		if (*s != '\x1b') {
+			*to++ = *s++;
+			continue;
+		}
+		if (*++s != '[')
+			return false;
+		on = *++s != '0';
+		s += strspn(s, "0123456789;");
+		if (*s++ != 'm')
+			return false;
+	}
+	*to = '\0';
+	return !on;
+}
+
 struct strict_json {
 	const char *at, *end;
 	unsigned depth;
