@@ -134,7 +134,7 @@ static __always_inline int report_exec(void *ctx, struct task_struct *task, stru
 	struct tapio_process_exec *rec;
 	u32 at;
 
-	if (!event_wanted())
+	if (!event_wanted(TAPIO_EV_PROCESS_EXEC))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC, TAPIO_RING_CONTROL,
 			   sizeof(*rec));
@@ -173,13 +173,14 @@ static __always_inline int report_exec_failed(void *ctx, bool at_fd)
 	struct tapio_process_exec_failed *rec;
 	u32 at = sizeof(*rec);
 
-	if (result >= 0 || !event_wanted())
+	if (result >= 0 || !event_wanted(TAPIO_EV_PROCESS_EXEC_FAILED))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC_FAILED, TAPIO_RING_CONTROL,
 			   sizeof(*rec));
 	if (!rec)
 		return 0;
 	rec->error.value = -result;
+	rec->parent_pid = BPF_CORE_READ(task, real_parent, tgid);
 	n = bpf_probe_read_user_str((void *)rec + at, TAPIO_PATH_MAX,
 				    (void *)(at_fd ? syscall_arg2(regs) : syscall_arg1(regs)));
 	if (n > 1) {
@@ -280,7 +281,7 @@ static __always_inline int report_exit(void *ctx, struct task_struct *task, bool
 	struct tapio_process_exit *rec;
 	int status;
 
-	if (!last_thread(task, group_dead) || !event_wanted())
+	if (!last_thread(task, group_dead) || !event_wanted(TAPIO_EV_PROCESS_EXIT))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXIT, TAPIO_RING_CONTROL,
 			   sizeof(*rec));
@@ -332,7 +333,7 @@ static __always_inline int report_fork(void *ctx, struct task_struct *child)
 	u32 tgid = BPF_CORE_READ(child, tgid), pid = BPF_CORE_READ(child, pid);
 	struct tapio_process_fork *rec;
 
-	if (tgid != pid || !event_wanted())
+	if (tgid != pid || !event_wanted(TAPIO_EV_PROCESS_FORK))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_FORK, TAPIO_RING_CONTROL,
 			   sizeof(*rec));

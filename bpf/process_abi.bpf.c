@@ -102,6 +102,14 @@ static __always_inline u64 field_u64(void *ctx, u16 offset)
 	return value;
 }
 
+/* 0: made before Tapio started and not found in /proc then, or forgotten. */
+static __always_inline u32 parent_of(u32 tgid)
+{
+	u32 *parent = bpf_map_lookup_elem(&process_parents, &tgid);
+
+	return parent ? *parent : 0;
+}
+
 static __always_inline void set_cgroup(struct tapio_event *ev, bool v4_18)
 {
 	if (v4_18)
@@ -249,7 +257,7 @@ static __always_inline u64 exec_filename(void *ctx, struct tapio_process_layout 
 
 static __always_inline int report_exec(void *ctx, bool v4_18)
 {
-	u32 tgid = bpf_get_current_pid_tgid() >> 32, old_tid, *parent;
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, old_tid;
 	struct tapio_process_layout *l = layout();
 	u64 at = sizeof(struct tapio_process_exec), uid_gid;
 	struct tapio_process_exec *rec;
@@ -259,7 +267,7 @@ static __always_inline int report_exec(void *ctx, bool v4_18)
 		return 0;
 	old_tid = field_u32(ctx, l->exec_old_pid);
 	p = pending_of(old_tid);
-	if (!event_wanted() ||
+	if (!event_wanted(TAPIO_EV_PROCESS_EXEC) ||
 	    !(rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC, TAPIO_RING_CONTROL, sizeof(*rec)))) {
 		if (p)
 			pending_drop(old_tid, p);
@@ -269,9 +277,7 @@ static __always_inline int report_exec(void *ctx, bool v4_18)
 	uid_gid = bpf_get_current_uid_gid();
 	rec->uid = uid_gid;
 	rec->gid = uid_gid >> 32;
-	parent = bpf_map_lookup_elem(&process_parents, &tgid);
-	if (parent)
-		rec->parent_pid = *parent;
+	rec->parent_pid = parent_of(tgid);
 	if (p) {
 		at = exec_args(rec, p);
 		pending_drop(old_tid, p);
@@ -308,7 +314,7 @@ static __always_inline int report_exec_failed(void *ctx, u16 ret_offset, bool v4
 		return 0;
 	filename = p->filename;
 	pending_drop(tid, p);
-	if (result >= 0 || !event_wanted())
+	if (result >= 0 || !event_wanted(TAPIO_EV_PROCESS_EXEC_FAILED))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC_FAILED, TAPIO_RING_CONTROL,
 			   sizeof(*rec));
@@ -316,6 +322,7 @@ static __always_inline int report_exec_failed(void *ctx, u16 ret_offset, bool v4
 		return 0;
 	set_cgroup(&rec->ev, v4_18);
 	rec->error.value = -result;
+	rec->parent_pid = parent_of(rec->ev.tgid);
 	n = bpf_probe_read_user_str((void *)rec + sizeof(*rec), FILENAME_BYTES, (void *)filename);
 	if (n > 1) {
 		rec->filename.offset = sizeof(*rec);
@@ -378,22 +385,20 @@ static __always_inline bool last_thread(void *ctx, struct tapio_process_layout *
 static __always_inline int report_exit(void *ctx, bool v4_18)
 {
 	u64 pid_tgid = bpf_get_current_pid_tgid();
-	u32 tgid = pid_tgid >> 32, tid = pid_tgid, *parent;
+	u32 tgid = pid_tgid >> 32, tid = pid_tgid;
 	struct tapio_process_layout *l = layout();
 	struct pending_exec *p = pending_of(tid);
 	struct tapio_process_exit *rec;
 
 	if (p)
 		pending_drop(tid, p);
-	if (!l || !last_thread(ctx, l, tgid, tid) || !event_wanted())
+	if (!l || !last_thread(ctx, l, tgid, tid) || !event_wanted(TAPIO_EV_PROCESS_EXIT))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXIT, TAPIO_RING_CONTROL, sizeof(*rec));
 	if (!rec)
 		return 0;
 	set_cgroup(&rec->ev, v4_18);
-	parent = bpf_map_lookup_elem(&process_parents, &tgid);
-	if (parent)
-		rec->parent_pid = *parent;
+	rec->parent_pid = parent_of(tgid);
 	return record_send(ctx, rec, TAPIO_RING_CONTROL, sizeof(*rec));
 }
 
@@ -426,14 +431,6 @@ static __always_inline void count_thread(u32 tgid)
 		__sync_fetch_and_add(&t->change, 1);
 }
 
-static __always_inline bool forks_wanted(void)
-{
-	u32 zero = 0;
-	struct tapio_config *cfg = bpf_map_lookup_elem(&tapio_settings, &zero);
-
-	return cfg && (cfg->events >> TAPIO_EV_PROCESS_FORK & 1) && event_wanted();
-}
-
 /* Parents and threads are always followed; forks are reported on request. */
 static __always_inline int report_fork(void *ctx, bool v4_18)
 {
@@ -449,7 +446,7 @@ static __always_inline int report_fork(void *ctx, bool v4_18)
 	}
 	child = field_u32(ctx, l->newtask_pid);
 	bpf_map_update_elem(&process_parents, &child, &tgid, BPF_ANY);
-	if (!forks_wanted())
+	if (!event_wanted(TAPIO_EV_PROCESS_FORK))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_FORK, TAPIO_RING_CONTROL, sizeof(*rec));
 	if (!rec)

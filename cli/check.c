@@ -111,6 +111,21 @@ static int require_met(const struct check *check, const char *require)
 	return -1;
 }
 
+static void say_unmet(const struct check *check, const char *require)
+{
+	char tiers[512] = "";
+
+	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++) {
+		const struct sensor_run *run = &check->collector.runs[i];
+		size_t n = strlen(tiers);
+
+		if (run->sensor)
+			snprintf(tiers + n, sizeof(tiers) - n, " %s=%s", sensor_name(i),
+				 run->tier ? run->tier->name : "none");
+	}
+	log_error("check: --require %s: not met: support here is %s:%s", require, check->level, tiers);
+}
+
 static int judge(const struct check *check, const struct check_args *args)
 {
 	int status = STATUS_OK;
@@ -125,8 +140,7 @@ static int judge(const struct check *check, const struct check_args *args)
 			return usage_error("check", "--require %s: neither full, partial nor SENSOR=TIER of a sensor checked here",
 					   args->requires[i]);
 		if (!met) {
-			log_error("check: --require %s: not met: support here is %s", args->requires[i],
-				  check->level);
+			say_unmet(check, args->requires[i]);
 			status = STATUS_FAILED;
 		}
 	}
@@ -170,11 +184,13 @@ int cmd_check(int argc, char **argv)
 		return STATUS_FAILED;
 	}
 	look_around(&check);
-	if (args.json)
+	status = judge(&check, &args);
+	if (status == STATUS_USAGE)
+		;
+	else if (args.json)
 		check_print_json(&check, stdout);
 	else
 		check_print_text(&check, stdout);
-	status = judge(&check, &args);
 	collector_close(&check.collector);
 	if (fflush(stdout) && errno != EPIPE) {
 		log_error("check: writing to stdout: %s", strerror(errno));

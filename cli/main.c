@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "cli/cli.h"
 
 static const struct {
@@ -26,7 +30,18 @@ static void help(FILE *to)
 		    "required does not, or an error; 2 wrong usage or missing privilege; 3 unsupported kernel.\n");
 }
 
-int main(int argc, char **argv)
+/* A closed standard descriptor would become a map or a socket. These fail with EBADF when written to. */
+static void reserve_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_PATH);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
+}
+
+static int run(int argc, char **argv)
 {
 	if (argc < 2) {
 		help(stderr);
@@ -43,4 +58,17 @@ int main(int argc, char **argv)
 			return commands[i].run(argc - 1, argv + 1);
 	fprintf(stderr, "tapio: %s: no such command; 'tapio --help' lists them\n", argv[1]);
 	return STATUS_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	reserve_standard_fds();
+	status = run(argc, argv);
+	if (fflush(stdout) && !status) {
+		log_error("writing to stdout: %s", strerror(errno));
+		status = STATUS_FAILED;
+	}
+	return status;
 }

@@ -114,8 +114,7 @@ int select_collectors(struct run_options *run, int n, char **names)
 		uint64_t events = events_of_name(names[i]);
 
 		if (!events) {
-			log_error("%s: no such collector or sensor; collectors: kernel; 'tapio check' lists the sensors",
-				  names[i]);
+			log_error("%s: no such collector or sensor; 'tapio check' lists them", names[i]);
 			return STATUS_USAGE;
 		}
 		run->collect.events |= events;

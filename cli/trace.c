@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -22,7 +23,8 @@
 static const char help[] =
 	"usage: tapio trace [OPTION]... [COLLECTOR | SENSOR]...\n\n"
 	"Prints events as they happen: a table on a terminal, JSON Lines otherwise. All else goes to\n"
-	"stderr; its last line is 'N events, M lost, K refused'. Collectors: kernel. Ctrl-C ends it.\n\n"
+	"stderr; its last line is 'N events, M lost, K refused'. Without a name all collectors run ('tapio\n"
+	"check' lists them). Ctrl-C ends it.\n\n"
 	"  -o, --output table|json  choose the format\n"
 	"  -e, --event NAME[,NAME]  these events only ('tapio schema' lists them)\n"
 	"  -p, --pid PID[,PID]      these processes only\n"
@@ -86,14 +88,16 @@ static int add_filter(struct trace *t, uint32_t kind, const char *option, const 
 	return usage_error("trace", "%s %s: %s", option, value, why);
 }
 
-/* Calls `add` for each item of a comma-separated list. */
+/* Takes each item of a comma-separated list. An empty one is refused: a filter left out shows everything. */
 static int each_item(struct trace *t, char *list, int opt)
 {
-	char *save;
 	int status = STATUS_OK;
+	char *item;
 
-	for (char *item = strtok_r(list, ",", &save); item && !status; item = strtok_r(NULL, ",", &save)) {
-		if (opt == 'e')
+	while (!status && (item = strsep(&list, ","))) {
+		if (!*item)
+			status = usage_error("trace", "-%c: an empty value", opt);
+		else if (opt == 'e')
 			status = add_events(t, item);
 		else if (opt == 'p')
 			status = add_filter(t, TAPIO_FILTER_PID, "--pid", item);
@@ -195,7 +199,10 @@ static int parse_args(struct trace *t, int argc, char **argv)
 static volatile sig_atomic_t stop;
 static int stop_fd = -1;
 
-/* The flag ends a blocked write, the descriptor a wait. */
+/*
+ * The flag ends a blocked write, the descriptor a wait. The alarm comes here again every second, for
+ * a write that began just after the flag was tested, and for those that are still to come.
+ */
 static void on_stop(int signal)
 {
 	uint64_t one = 1;
@@ -203,6 +210,7 @@ static void on_stop(int signal)
 
 	(void)signal;
 	stop = 1;
+	alarm(1);
 	if (write(stop_fd, &one, sizeof(one)) < 0)
 		stop = 1;
 	errno = saved;
@@ -217,6 +225,7 @@ static int catch_signals(void)
 		return -errno;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGALRM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return 0;
 }
@@ -273,10 +282,21 @@ static bool done(const struct trace *t, uint64_t deadline_ns)
 	       (deadline_ns && clock_ns(CLOCK_MONOTONIC) >= deadline_ns);
 }
 
+/* The deadline's other half: a blocked write does not look at the clock. */
+static void stop_after(uint64_t ns)
+{
+	const struct itimerval timer = { .it_value = { .tv_sec = (time_t)(ns / NS_PER_S),
+						       .tv_usec = (suseconds_t)(ns % NS_PER_S / 1000 + 1) } };
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 static int event_loop(struct trace *t, int epoll)
 {
 	uint64_t deadline = t->time_ns ? clock_ns(CLOCK_MONOTONIC) + t->time_ns : 0;
 
+	if (deadline)
+		stop_after(t->time_ns);
 	while (!done(t, deadline)) {
 		int timeout = until_deadline(deadline, reader_timeout(&t->collector.reader));
 		struct epoll_event ev[4];
@@ -295,7 +315,8 @@ static int event_loop(struct trace *t, int epoll)
 		reader_drain(&t->collector.reader, false, take_record, &t->pipeline);
 		if (clock_ns(CLOCK_MONOTONIC) - t->reported_ns > NS_PER_S)
 			report_losses(t, false);
-		pipeline_flush(&t->pipeline);
+		if (!t->pipeline.interrupted)
+			pipeline_flush(&t->pipeline);
 	}
 	return t->pipeline.sink_error;
 }
@@ -313,7 +334,8 @@ static void finish(struct trace *t)
 			break;
 	/* With -n the rest was not asked for: it is neither shown nor lost. */
 	report_losses(t, !t->count && !t->pipeline.interrupted && output_open);
-	pipeline_flush(&t->pipeline);
+	if (!t->pipeline.interrupted)
+		pipeline_flush(&t->pipeline);
 }
 
 static void summary(const struct trace *t)
@@ -404,12 +426,12 @@ static int run_trace(struct trace *t)
 	err = event_loop(t, epoll);
 	close(epoll);
 	finish(t);
-	summary(t);
-	if (err && err != -EPIPE) {
+	if (!err)
+		err = t->pipeline.sink_error;
+	if (err && err != -EPIPE)
 		log_error("trace: writing to stdout: %s", strerror(-err));
-		return STATUS_FAILED;
-	}
-	return STATUS_OK;
+	summary(t);
+	return err && err != -EPIPE ? STATUS_FAILED : STATUS_OK;
 }
 
 int cmd_trace(int argc, char **argv)

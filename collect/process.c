@@ -54,7 +54,8 @@
 #define ABI_DERIVES                                                                                \
 	"process.exec:process.command_args process.exec:process.args.truncated "                   \
 	"process.exec:process.executable.path process.exec:process.parent_pid "                    \
-	"process.exit:process.parent_pid process.fork:process.parent_pid "
+	"process.exec_failed:process.parent_pid process.exit:process.parent_pid "                     \
+	"process.fork:process.parent_pid "
 
 #define ABI_HOW                                                                                    \
 	"arguments are the caller's at the entry of execve, 40 of 511 bytes, 4,607 in all, at most; " \
@@ -114,7 +115,7 @@ static const struct tier tiers[] = {
 	  .loses = ABI_LOSES,
 	  .derives = ABI_DERIVES "process.fork:cgroup.id ",
 	  .derives_how = ABI_HOW "; the cgroup of a fork is the parent's",
-	  .programs = { { "process_newtask_abi_v4_18", EXEC | EXIT | FORK },
+	  .programs = { { "process_newtask_abi_v4_18", EXEC | EXEC_FAILED | EXIT | FORK },
 			{ "process_exit_abi_v4_18", EXEC | EXEC_FAILED | EXIT },
 			{ "process_exec_abi_v4_18", EXEC | EXEC_FAILED },
 			{ "process_execve_failed_abi_v4_18", EXEC | EXEC_FAILED },
@@ -129,7 +130,7 @@ static const struct tier tiers[] = {
 			     "process.fork:cgroup.id ",
 	  .derives = ABI_DERIVES,
 	  .derives_how = ABI_HOW,
-	  .programs = { { "process_newtask_abi", EXEC | EXIT | FORK },
+	  .programs = { { "process_newtask_abi", EXEC | EXEC_FAILED | EXIT | FORK },
 			{ "process_exit_abi", EXEC | EXEC_FAILED | EXIT },
 			{ "process_exec_abi", EXEC | EXEC_FAILED },
 			{ "process_execve_failed_abi", EXEC | EXEC_FAILED },

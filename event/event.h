@@ -164,8 +164,10 @@ struct tapio_process_exec {
 /* execve(2) or execveat(2) failed. */
 struct tapio_process_exec_failed {
 	struct tapio_event ev;
+	__u32 parent_pid;
 	struct tapio_errno error;
 	struct tapio_str filename;
+	__u32 pad;
 };
 
 /* The last thread of a process has ended. */
@@ -256,7 +258,7 @@ struct tapio_filter_key {
 struct tapio_config {
 	__u32 self_tgid; /* 0: report ourselves too */
 	__u32 filters;   /* TAPIO_FILTER_* */
-	__u64 events;    /* bit of each event type that is wanted */
+	__u64 events;    /* bit of each event type that is wanted; 0: all */
 	__u32 page_size; /* bytes */
 	__u32 pad;
 };

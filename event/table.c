@@ -72,6 +72,8 @@ static const struct event_field process_exec[] = {
 };
 
 static const struct event_field process_exec_failed[] = {
+	FIELD(tapio_process_exec_failed, parent_pid, "process.parent_pid", "process id of the parent",
+	      .flags = OMIT_ZERO),
 	FIELD(tapio_process_exec_failed, filename, "process.exec.filename", "the path given to execve(2)",
 	      .label = ""),
 	FIELD(tapio_process_exec_failed, error, "process.exec.errno", "errno of execve(2)"),

@@ -2,15 +2,15 @@
 /*
  * What differs between kernels, decided when a program is loaded.
  *
- * Two parts. First, features: CORE_HAS(feature) is a constant once the object is loaded, so the
- * branch that does not apply is never verified. It is true if the kernel's BTF shows the feature
- * and no probe has ruled it out: a loader that found a feature broken (or a user who wants it
+ * Two parts. First, features: CORE_HAS(features) is a constant once the object is loaded, so the
+ * branch that does not apply is never verified. It is true if the kernel's BTF shows all of them
+ * and no probe has ruled one out: a loader that found a feature broken (or a user who wants it
  * off) sets its bit in `core_disabled` before load. Nothing here asks for a version number.
  *
- *	INIT_CORE_COMPAT();                         once per object, at file scope
+ *	INIT_CORE_COMPAT();                         once per object, at file scope, or it does not load
  *	...
- *	REQUIRE_CORE_FEATURES(CORE_RINGBUF);        returns 0 from the program where it is missing
- *	if (CORE_HAS(CORE_BOOT_CLOCK)) ...
+ *	REQUIRE_CORE_FEATURES(CORE_RINGBUF | CORE_BOOT_CLOCK);    returns 0 where one is missing
+ *	if (CORE_HAS(CORE_TASK_PT_REGS)) ...
  *
  * Second, drift: one block per kernel change, with its commit, the version that brought it, an
  * accessor that hides it, and the version that retires the block.
@@ -32,33 +32,39 @@ enum bpf_func_id___compat {
 	BPF_FUNC_task_pt_regs___compat = 175,
 };
 
-/* Only the pointers matter here: the layout of what they point to does not. */
+/*
+ * 6.16, 3e816361e94a "sched/tracepoints: Move and extend the sched_process_exit() tracepoint": the
+ * parameter after the task. Types match if they have the same parameters.
+ */
 typedef void (*btf_trace_sched_process_exit___group_dead)(void *, struct task_struct *, bool);
 
-#define CORE_BTF_HAS(feature)                                                                      \
-	((feature) == CORE_RINGBUF ?                                                               \
-		 bpf_core_enum_value_exists(enum bpf_func_id___compat,                             \
-					    BPF_FUNC_ringbuf_output___compat) :                    \
-	 (feature) == CORE_BOOT_CLOCK ?                                                            \
-		 bpf_core_enum_value_exists(enum bpf_func_id___compat,                             \
-					    BPF_FUNC_ktime_get_boot_ns___compat) :                 \
-	 (feature) == CORE_TASK_PT_REGS ?                                                          \
-		 bpf_core_enum_value_exists(enum bpf_func_id___compat,                             \
-					    BPF_FUNC_task_pt_regs___compat) :                      \
-	 (feature) == CORE_GROUP_DEAD ?                                                            \
-		 bpf_core_type_matches(btf_trace_sched_process_exit___group_dead) :                \
-		 0)
+/* True unless `feature` is among the features (a constant) and BTF does not show it. */
+#define CORE_SHOWN(features, feature, shown) (!((features) & (feature)) || (shown))
+
+#define CORE_BTF_HAS(features)                                                                     \
+	(!((features) & ~(CORE_RINGBUF | CORE_BOOT_CLOCK | CORE_GROUP_DEAD | CORE_TASK_PT_REGS)) && \
+	 CORE_SHOWN(features, CORE_RINGBUF,                                                        \
+		    bpf_core_enum_value_exists(enum bpf_func_id___compat,                          \
+					       BPF_FUNC_ringbuf_output___compat)) &&               \
+	 CORE_SHOWN(features, CORE_BOOT_CLOCK,                                                     \
+		    bpf_core_enum_value_exists(enum bpf_func_id___compat,                          \
+					       BPF_FUNC_ktime_get_boot_ns___compat)) &&            \
+	 CORE_SHOWN(features, CORE_TASK_PT_REGS,                                                   \
+		    bpf_core_enum_value_exists(enum bpf_func_id___compat,                          \
+					       BPF_FUNC_task_pt_regs___compat)) &&                 \
+	 CORE_SHOWN(features, CORE_GROUP_DEAD,                                                     \
+		    bpf_core_type_matches(btf_trace_sched_process_exit___group_dead)))
 
 /* Features that a probe or the user has ruled out; written by the loader before load. */
 #define INIT_CORE_COMPAT() const volatile __u64 core_disabled = 0
 
 extern const volatile __u64 core_disabled;
 
-#define CORE_HAS(feature) (CORE_BTF_HAS(feature) && !(core_disabled & (feature)))
+#define CORE_HAS(features) (CORE_BTF_HAS(features) && !(core_disabled & (features)))
 
-#define REQUIRE_CORE_FEATURES(feature)                                                             \
+#define REQUIRE_CORE_FEATURES(features)                                                            \
 	do {                                                                                       \
-		if (!CORE_HAS(feature))                                                            \
+		if (!CORE_HAS(features))                                                           \
 			return 0;                                                                  \
 	} while (0)
 
@@ -120,25 +126,41 @@ static __always_inline u64 cred_cap_permitted(const struct cred *cred)
 
 /*
  * Drift: the number that names a cgroup.
- * 5.5, 67c0496e87d1 "kernfs: convert kernfs_node->id from union kernfs_node_id to u64". Both are 8
- * bytes under the same name, and both are what bpf_get_current_cgroup_id returns on that kernel.
+ * 5.5, 67c0496e87d1 "kernfs: convert kernfs_node->id from union kernfs_node_id to u64". The same 8
+ * bytes, and on both sides what bpf_get_current_cgroup_id returns, but a number and a union do not
+ * match in a relocation. Retired with 5.4.
  */
-struct kernfs_node___any {
+struct kernfs_node___before_5_5 {
+	union {
+		u64 id;
+	} id;
+} __attribute__((preserve_access_index));
+
+struct kernfs_node___since_5_5 {
 	u64 id;
 } __attribute__((preserve_access_index));
 
-/* The cgroup v2 id of any task, 0 if it cannot be read: never invented. */
+/*
+ * The cgroup v2 id of any task, 0 if it cannot be read: never invented. It is race-free: the
+ * task's set of cgroups is read once, and neither it nor what it refers to is freed before the
+ * program ends (RCU). A task that moves meanwhile is told in its old or in its new cgroup.
+ */
 static __always_inline u64 task_cgroup_id(const struct task_struct *task)
 {
-	const struct kernfs_node___any *kn = (const void *)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
-	u64 id = 0;
+	const void *kn = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
+	const struct kernfs_node___since_5_5 *now = kn;
+	const struct kernfs_node___before_5_5 *old = kn;
 
-	if (kn)
-		bpf_probe_read_kernel(&id, sizeof(id), &kn->id);
-	return id;
+	if (!kn)
+		return 0;
+	if (bpf_core_field_exists(now->id))
+		return BPF_CORE_READ(now, id);
+	if (bpf_core_field_exists(old->id))
+		return BPF_CORE_READ(old, id.id);
+	return 0;
 }
 
-/* The boot clock, or the monotonic one before 5.8: then *ret_flags gets TAPIO_F_MONOTONIC. */
+/* The boot clock, or the monotonic one before 5.8: *ret_monotonic (a bool) tells which. */
 #define core_now_ns(ret_monotonic)                                                                 \
 	({                                                                                         \
 		u64 now__;                                                                         \

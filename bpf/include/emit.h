@@ -2,7 +2,7 @@
 /*
  * The only way to send a record.
  *
- *	if (!event_wanted())
+ *	if (!event_wanted(TAPIO_EV_PROCESS_EXIT))
  *		return 0;
  *	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXIT, TAPIO_RING_CONTROL, sizeof(*rec));
  *	if (!rec)
@@ -31,6 +31,7 @@
 
 #include "vmlinux_minimal.h"
 #include <bpf/bpf_helpers.h>
+#include "bounded.h"
 #include "event/event.h"
 #ifndef TAPIO_ABI
 #include "core_compat.h"
@@ -39,6 +40,17 @@
 /*
  * Shared by all objects: the loader makes each map once and hands it to every object, with the
  * sizes of this machine and, for the two rings, the type that this kernel has.
+ *
+ * Any other libbpf program can use them too. It does this between open and load, and no more:
+ *	tapio_slots     max_entries = TAPIO_SLOTS * libbpf_num_possible_cpus(). A record that finds
+ *	                no slot is counted as TAPIO_CAUSE_NO_SLOT
+ *	tapio_counts    max_entries = the number of its sensors, if its own numbers (from 0) do not
+ *	                fit; read afterwards, it says what was made and what was lost
+ *	tapio_control,  max_entries = bytes, a power of two of pages; 1 MiB if left alone. Where BTF
+ *	tapio_bulk      has no BPF_FUNC_ringbuf_output, or with CORE_RINGBUF in core_disabled: type
+ *	                BPF_MAP_TYPE_PERF_EVENT_ARRAY, key_size and value_size 4, max_entries 0
+ * Then ring_buffer__new or perf_buffer__new on the ring's descriptor. Maps left at zero mean: no
+ * filter, everybody's events, wake-ups as the kernel does them by itself. examples/ shows it.
  */
 struct {
 #ifdef TAPIO_ABI
@@ -99,14 +111,6 @@ struct {
 	__uint(value_size, sizeof(u32));
 } tapio_cgroups SEC(".maps");
 
-/* Keeps x in [0, mask] in the verifier's eyes too: compilers drop masks that they prove needless. */
-#define BOUNDED(x, mask)                                                                           \
-	({                                                                                         \
-		u64 bounded__ = (x);                                                               \
-		asm volatile("%0 &= %1" : "+r"(bounded__) : "i"(mask));                            \
-		bounded__;                                                                         \
-	})
-
 /* ---- counters ---- */
 
 static __always_inline struct tapio_counters *counters_of(u32 sensor)
@@ -155,16 +159,18 @@ static __always_inline bool filter_has_cgroup(void)
 }
 
 /*
- * Whether the user wants events of the current task. Within one kind of filter any value may
- * match; all kinds that are set must.
+ * Whether the user wants events of this type about the current task. Within one kind of filter
+ * any value may match; all kinds that are set must.
  */
-static __always_inline bool event_wanted(void)
+static __always_inline bool event_wanted(u32 type)
 {
 	u32 zero = 0, tgid = bpf_get_current_pid_tgid() >> 32;
 	struct tapio_config *cfg = bpf_map_lookup_elem(&tapio_settings, &zero);
 	u32 filters;
 
-	if (!cfg || tgid == cfg->self_tgid)
+	if (!cfg || (cfg->self_tgid && tgid == cfg->self_tgid))
+		return false; /* tgid 0 is the idle task: what interrupts do */
+	if (cfg->events && !(cfg->events >> type & 1))
 		return false;
 	filters = cfg->filters;
 	if (!filters)
@@ -193,8 +199,11 @@ static __always_inline struct tapio_slot *slot_claim(void)
 		if (!slot)
 			return NULL;
 		__sync_fetch_and_add(&slot->claims, 1);
-		if (*(volatile u64 *)&slot->claims == 1)
+		if (*(volatile u64 *)&slot->claims == 1) {
+			slot->index = i;
+			slot->cpu = first / TAPIO_SLOTS;
 			return slot;
+		}
 		__sync_fetch_and_add(&slot->claims, -1);
 	}
 	return NULL;
@@ -260,12 +269,12 @@ static __always_inline void *record_begin(u32 sensor, u32 type, u32 ring, u32 si
 }
 
 #ifndef TAPIO_ABI
-/* Wakes the reader only if it sleeps, or once when it falls behind. */
+/* Wakes the reader only if it sleeps, or once when it falls behind. No watermark: as the kernel does. */
 static __always_inline u64 ring_wake_flags(void *map, u32 ring)
 {
 	struct tapio_reader *reader = bpf_map_lookup_elem(&tapio_readers, &ring);
 
-	if (!reader)
+	if (!reader || !reader->watermark_bytes)
 		return 0;
 	if (reader->asleep) {
 		reader->asleep = 0;

@@ -8,15 +8,19 @@
 #ifndef TAPIO_HELPERS_H
 #define TAPIO_HELPERS_H
 
+#include "bounded.h"
 #include "core_compat.h"
 #include <bpf/bpf_tracing.h>
 
 /* ---- registers ---- */
 
 /*
- * The registers with which the current task entered the kernel. From 5.15 the kernel tells;
- * before, they lie at the top of the stack, whose size is 16 KiB or a page if that is larger
- * (x86 and arm64 without KASAN, which doubles it).
+ * The registers with which the current task (`task` is bpf_get_current_task()) entered the kernel;
+ * meaningless for kernel threads. From 5.15 the kernel tells (dd6e10fbd9fb). Before, they lie at
+ * the top of the stack, whose size is 16 KiB or a page if that is larger (x86 and arm64 without
+ * KASAN, which doubles it): page_size matters there alone, and 0 will do for pages up to 16 KiB.
+ * Do not rule CORE_TASK_PT_REGS out from 6.9 on: x86 with FRED leaves 16 bytes free above them
+ * (65c9cc9e2c14).
  */
 static __always_inline struct pt_regs *task_user_regs(struct task_struct *task, u32 page_size)
 {
@@ -27,15 +31,31 @@ static __always_inline struct pt_regs *task_user_regs(struct task_struct *task, 
 	return BPF_CORE_READ(task, stack) + stack_size - bpf_core_type_size(struct pt_regs);
 }
 
-/* Arguments of the system call that the task is in, also at its exit. */
+/*
+ * Number, arguments and result of the system call that the task is in, at its entry and, the
+ * result, at its exit: for task_user_regs() and for the first argument of raw tracepoints
+ * sys_enter and sys_exit. Of a 64-bit program: 32-bit ones have other numbers and, on x86, other
+ * registers. Elsewhere (kprobes, uprobes) PT_REGS_PARMn, PT_REGS_RC and BPF_KPROBE of
+ * <bpf/bpf_tracing.h> serve both architectures.
+ */
 #if defined(__TARGET_ARCH_x86)
-#define syscall_arg1(regs) BPF_CORE_READ(regs, di)
-#define syscall_arg2(regs) BPF_CORE_READ(regs, si)
-#define syscall_result(regs) ((long)BPF_CORE_READ(regs, ax))
+#define syscall_number(entry) ((long)BPF_CORE_READ(entry, orig_ax))
+#define syscall_arg1(entry) BPF_CORE_READ(entry, di)
+#define syscall_arg2(entry) BPF_CORE_READ(entry, si)
+#define syscall_arg3(entry) BPF_CORE_READ(entry, dx)
+#define syscall_arg4(entry) BPF_CORE_READ(entry, r10) /* cx holds the return address */
+#define syscall_arg5(entry) BPF_CORE_READ(entry, r8)
+#define syscall_arg6(entry) BPF_CORE_READ(entry, r9)
+#define syscall_result(entry) ((long)BPF_CORE_READ(entry, ax))
 #elif defined(__TARGET_ARCH_arm64)
-#define syscall_arg1(regs) BPF_CORE_READ(regs, orig_x0) /* regs[0] becomes the result */
-#define syscall_arg2(regs) BPF_CORE_READ(regs, regs[1])
-#define syscall_result(regs) ((long)BPF_CORE_READ(regs, regs[0]))
+#define syscall_number(entry) ((long)BPF_CORE_READ(entry, syscallno))
+#define syscall_arg1(entry) BPF_CORE_READ(entry, orig_x0) /* regs[0] becomes the result */
+#define syscall_arg2(entry) BPF_CORE_READ(entry, regs[1])
+#define syscall_arg3(entry) BPF_CORE_READ(entry, regs[2])
+#define syscall_arg4(entry) BPF_CORE_READ(entry, regs[3])
+#define syscall_arg5(entry) BPF_CORE_READ(entry, regs[4])
+#define syscall_arg6(entry) BPF_CORE_READ(entry, regs[5])
+#define syscall_result(entry) ((long)BPF_CORE_READ(entry, regs[0]))
 #endif
 
 /* ---- tasks and namespaces ---- */
@@ -116,7 +136,7 @@ static __always_inline u32 path_append(void *rec, u32 at, u32 limit, const struc
 		if (parent == dentry)
 			goto whole;
 		pos = BOUNDED(out->offset + out->length, 0x7fff);
-		if (pos > limit)
+		if (pos > limit || out->length > TAPIO_PATH_MAX - PATH_NAME_MAX)
 			break;
 		n = bpf_probe_read_kernel_str(rec + pos, PATH_NAME_MAX, BPF_CORE_READ(dentry, d_name.name));
 		if (n <= 0)

@@ -9,7 +9,22 @@
  */
 #ifndef __VMLINUX_MINIMAL_H__
 #define __VMLINUX_MINIMAL_H__
-/* bpf_tracing.h takes this as "pt_regs has the kernel's member names". */
+
+#define NULL ((void *)0)
+
+#define BPF_F_CURRENT_CPU 0xffffffffULL
+#define BPF_F_NO_PREALLOC 1
+
+#define CLONE_THREAD 0x00010000
+
+/* errno, as helpers return it negated */
+#define EEXIST 17
+
+/*
+ * From here on, what a generated vmlinux.h has as well: include that first to have it instead.
+ * bpf_tracing.h takes its guard as "pt_regs has the kernel's member names".
+ */
+#ifndef __VMLINUX_H__
 #define __VMLINUX_H__
 
 typedef unsigned char __u8;
@@ -39,7 +54,6 @@ typedef unsigned long size_t;
 
 #define true 1
 #define false 0
-#define NULL ((void *)0)
 
 /* uapi: map types, map update flags, helper flags */
 enum bpf_map_type {
@@ -65,9 +79,6 @@ enum {
 	BPF_EXIST = 2,
 };
 
-#define BPF_F_CURRENT_CPU 0xffffffffULL
-#define BPF_F_NO_PREALLOC 1
-
 enum {
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
@@ -77,11 +88,6 @@ enum {
 	BPF_RB_AVAIL_DATA = 0,
 	BPF_RB_RING_SIZE = 1,
 };
-
-#define CLONE_THREAD 0x00010000
-
-/* errno, as helpers return it negated */
-#define EEXIST 17
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -290,9 +296,12 @@ struct pt_regs {
 		};
 	};
 	u64 orig_x0;
+	s32 syscallno;
 } __attribute__((preserve_access_index));
 #else
 #error "compile with -D__TARGET_ARCH_x86 or -D__TARGET_ARCH_arm64"
 #endif
+
+#endif /* __VMLINUX_H__ */
 
 #endif
