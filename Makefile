@@ -121,7 +121,7 @@ $(B)/%.o: %.c Makefile | $(SYSROOT_READY)
 $(B)/%.bpf.o: %.bpf.c Makefile
 	@mkdir -p $(@D)
 	$(call say,BPF   $<)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -mcpu=$(if $(findstring _abi.bpf.c,$<),v1,v2) -MMD -MP -c -o $@.tmp $<
+	$(Q)$(CLANG) $(BPF_CFLAGS) -mcpu=$(if $(findstring _abi.bpf.c,$<),v1,v2) -MMD -MP -MT $@ -c -o $@.tmp $<
 	$(Q)$(STRIP_BPF) -g -o $@ $@.tmp
 	@rm -f $@.tmp
 

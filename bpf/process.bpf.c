@@ -258,20 +258,44 @@ static __always_inline void split_cpu_time(u64 runtime, u64 user, u64 system, u6
 	*ret_user = runtime - *ret_system;
 }
 
-static __always_inline void exit_cpu_time(struct tapio_process_exit *rec, struct task_struct *task,
-					  struct task_struct *leader, struct signal_struct *sig)
-{
-	u64 runtime = BPF_CORE_READ(sig, sum_sched_runtime) + BPF_CORE_READ(task, se.sum_exec_runtime);
-	u64 user = BPF_CORE_READ(sig, utime) + BPF_CORE_READ(task, utime);
-	u64 system = BPF_CORE_READ(sig, stime) + BPF_CORE_READ(task, stime);
+struct cpu_time {
+	u64 runtime;
+	u64 user;
+	u64 system;
+};
 
-	if (leader != task) {
-		/* A leader that left before stays a zombie, not yet added to the group's sums. */
-		runtime += BPF_CORE_READ(leader, se.sum_exec_runtime);
-		user += BPF_CORE_READ(leader, utime);
-		system += BPF_CORE_READ(leader, stime);
+static __always_inline void add_task_time(struct cpu_time *sum, struct task_struct *task)
+{
+	sum->runtime += BPF_CORE_READ(task, se.sum_exec_runtime);
+	sum->user += BPF_CORE_READ(task, utime);
+	sum->system += BPF_CORE_READ(task, stime);
+}
+
+/*
+ * The group's sums hold the threads that are gone. Those that are not are on a list: the one that
+ * runs this, the leader even if it left long ago, and threads that left a moment before and are
+ * still being taken down: more of these than fit here are left out.
+ */
+#define EXIT_THREADS_MAX 64
+
+static __always_inline void exit_cpu_time(struct tapio_process_exit *rec, struct task_struct *task,
+					  struct signal_struct *sig)
+{
+	struct cpu_time sum = { .runtime = BPF_CORE_READ(sig, sum_sched_runtime),
+				.user = BPF_CORE_READ(sig, utime),
+				.system = BPF_CORE_READ(sig, stime) };
+	struct list_head *head = (void *)sig + bpf_core_field_offset(struct signal_struct, thread_head);
+	struct list_head *node = BPF_CORE_READ(sig, thread_head.next);
+
+	if (BPF_CORE_READ(sig, nr_threads) <= 1) {
+		add_task_time(&sum, task);
+		node = head;
 	}
-	split_cpu_time(runtime, user, system, &rec->user_ns, &rec->system_ns);
+	for (int i = 0; i < EXIT_THREADS_MAX && node && node != head; i++) {
+		add_task_time(&sum, (void *)node - bpf_core_field_offset(struct task_struct, thread_node));
+		node = BPF_CORE_READ(node, next);
+	}
+	split_cpu_time(sum.runtime, sum.user, sum.system, &rec->user_ns, &rec->system_ns);
 }
 
 static __always_inline int report_exit(void *ctx, struct task_struct *task, bool group_dead)
@@ -302,7 +326,7 @@ static __always_inline int report_exit(void *ctx, struct task_struct *task, bool
 	rec->parent_pid = BPF_CORE_READ(leader, real_parent, tgid);
 	rec->vpid = task_vpid(task, NULL);
 	rec->peak_rss_bytes = BPF_CORE_READ(sig, maxrss) * page_size();
-	exit_cpu_time(rec, task, leader, sig);
+	exit_cpu_time(rec, task, sig);
 	return record_send(ctx, rec, TAPIO_RING_CONTROL, sizeof(*rec));
 }
 

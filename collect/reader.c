@@ -55,11 +55,20 @@ static void release_all(struct transport *t)
 		queue_release(&t->queues[i]);
 }
 
+/* A queue that fills quickly leaves no time to wait for stragglers. */
+static uint64_t window_ns(const struct transport *t)
+{
+	for (unsigned i = 0; i < t->nqueues; i++)
+		if (queue_fill(&t->queues[i]) > t->queues[i].data_bytes / 4)
+			return READER_WINDOW_BEHIND_NS;
+	return READER_WINDOW_NS;
+}
+
 long reader_drain(struct reader *r, bool all, record_fn *fn, void *arg)
 {
 	struct transport *t = r->transport;
 	int64_t mono_to_boot = clock_offset_ns(CLOCK_BOOTTIME, CLOCK_MONOTONIC);
-	uint64_t until = all ? UINT64_MAX : clock_ns(CLOCK_BOOTTIME) - READER_WINDOW_NS, ts;
+	uint64_t until = all ? UINT64_MAX : clock_ns(CLOCK_BOOTTIME) - window_ns(t), ts;
 	struct queue *q;
 	long n = 0;
 	int err = 0;

@@ -22,9 +22,11 @@
 
 /*
  * Records are merged by time over all rings. A record is committed a little after its time stamp
- * was taken, so the youngest ones wait for the next turn.
+ * was taken, so the youngest ones wait for the next turn; less long once a queue is a quarter full, or a
+ * wake-up at the watermark would find nothing that may be taken.
  */
 #define READER_WINDOW_NS 2000000ull
+#define READER_WINDOW_BEHIND_NS 100000ull
 
 /* Called for each record; ts_boot_ns is its time on the boot clock. Non-zero stops the drain. */
 typedef int record_fn(void *arg, const void *data, size_t size, uint64_t ts_boot_ns);

@@ -269,22 +269,34 @@ static __always_inline void *record_begin(u32 sensor, u32 type, u32 ring, u32 si
 }
 
 #ifndef TAPIO_ABI
-/* Wakes the reader only if it sleeps, or once when it falls behind. No watermark: as the kernel does. */
-static __always_inline u64 ring_wake_flags(void *map, u32 ring)
+/*
+ * Wakes the reader only if it sleeps, or once when it falls behind. No watermark: as the kernel
+ * does. The mark is taken before the record is sent, because the reader may run, and clear it,
+ * before the helper returns. A record that found no room has woken nobody: it gives the mark back,
+ * or no later one would ring.
+ */
+static __always_inline long ring_output(void *map, u32 ring, void *rec, u64 size)
 {
 	struct tapio_reader *reader = bpf_map_lookup_elem(&tapio_readers, &ring);
+	bool asleep, urge;
+	long err;
 
 	if (!reader || !reader->watermark_bytes)
-		return 0;
-	if (reader->asleep) {
+		return bpf_ringbuf_output(map, rec, size, 0);
+	asleep = reader->asleep;
+	urge = !asleep && !reader->urged &&
+	       bpf_ringbuf_query(map, BPF_RB_AVAIL_DATA) > reader->watermark_bytes;
+	if (asleep)
 		reader->asleep = 0;
-		return BPF_RB_FORCE_WAKEUP;
-	}
-	if (!reader->urged && bpf_ringbuf_query(map, BPF_RB_AVAIL_DATA) > reader->watermark_bytes) {
+	if (urge)
 		reader->urged = 1;
-		return BPF_RB_FORCE_WAKEUP;
-	}
-	return BPF_RB_NO_WAKEUP;
+	err = bpf_ringbuf_output(map, rec, size,
+				 asleep || urge ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	if (err && asleep)
+		reader->asleep = 1;
+	if (err && urge)
+		reader->urged = 0;
+	return err;
 }
 #endif
 
@@ -325,7 +337,7 @@ static __always_inline int record_send(void *ctx, void *rec, u32 ring, u64 size)
 	err = perf_output(ctx, map, ring, rec, size);
 #else
 	if (CORE_HAS(CORE_RINGBUF))
-		err = bpf_ringbuf_output(map, rec, size, ring_wake_flags(map, ring));
+		err = ring_output(map, ring, rec, size);
 	else
 		err = perf_output(ctx, map, ring, rec, size);
 #endif

@@ -153,12 +153,14 @@ whole:
 		/* "/", or the name of a file without a place: memfd:NAME. */
 		char *name = rec + pos;
 
-		n = bpf_probe_read_kernel_str(name, PATH_NAME_MAX, BPF_CORE_READ(path, dentry, d_name.name));
-		if (n == 2 && *name == '/')
+		if (dentry == root_dentry || dentry == mount_root) {
 			*name = '\0';
-		else
+			out->length = 1;
+		} else {
+			n = bpf_probe_read_kernel_str(name, PATH_NAME_MAX, BPF_CORE_READ(dentry, d_name.name));
 			out->flags = TAPIO_PATH_DELETED;
-		out->length = n == 2 ? 1 : n > 0 ? n : 0;
+			out->length = n > 0 ? n : 0;
+		}
 	}
 	return BOUNDED(out->offset + out->length, 0x7fff);
 }

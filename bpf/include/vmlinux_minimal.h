@@ -93,6 +93,10 @@ enum {
 
 struct task_struct;
 
+struct list_head {
+	struct list_head *next;
+};
+
 typedef struct {
 	int counter;
 } atomic_t;
@@ -207,6 +211,7 @@ struct linux_binprm {
 struct signal_struct {
 	atomic_t live;
 	int nr_threads;
+	struct list_head thread_head;
 	int group_exit_code;
 	unsigned int flags;
 	u64 utime;
@@ -239,6 +244,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
+	struct list_head thread_node;
 	u64 utime;
 	u64 stime;
 	u64 start_time; /* CLOCK_MONOTONIC */
