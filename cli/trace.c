@@ -196,7 +196,7 @@ static int parse_args(struct trace *t, int argc, char **argv)
 
 /* ---- running ---- */
 
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop; /* 1: after what came before; 2: at once */
 static int stop_fd = -1;
 
 /*
@@ -207,12 +207,15 @@ static void on_stop(int signal)
 {
 	uint64_t one = 1;
 	int saved = errno;
+	ssize_t n;
 
-	(void)signal;
-	stop = 1;
-	alarm(1);
-	if (write(stop_fd, &one, sizeof(one)) < 0)
+	if (!stop)
 		stop = 1;
+	else if (signal != SIGALRM)
+		stop = 2;
+	alarm(1);
+	n = write(stop_fd, &one, sizeof(one));
+	(void)n; /* full: it is readable already */
 	errno = saved;
 }
 
@@ -286,7 +289,7 @@ static bool done(const struct trace *t, uint64_t deadline_ns)
 static void stop_after(uint64_t ns)
 {
 	const struct itimerval timer = { .it_value = { .tv_sec = (time_t)(ns / NS_PER_S),
-						       .tv_usec = (suseconds_t)(ns % NS_PER_S / 1000 + 1) } };
+						       .tv_usec = (suseconds_t)(ns % NS_PER_S / 1000) } };
 
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
@@ -324,18 +327,26 @@ static int event_loop(struct trace *t, int epoll)
 /* After the programs are detached: what is still in the rings, and the exact sums. */
 static void finish(struct trace *t)
 {
-	bool output_open = !t->pipeline.sink_error;
+	bool output_open = !t->pipeline.sink_error, given_up = false;
+	long n;
 
 	collector_detach(&t->collector);
 	t->pipeline.interrupted = false;
-	while (reader_drain(&t->collector.reader, true, take_record, &t->pipeline) > 0)
-		if (t->pipeline.interrupted || t->pipeline.sink_error ||
-		    (t->count && t->pipeline.events >= t->count))
+	while ((n = reader_drain(&t->collector.reader, true, take_record, &t->pipeline)) > 0) {
+		if (t->pipeline.sink_error || (t->count && t->pipeline.events >= t->count))
 			break;
+		/* The alarm came, or one more Ctrl-C. A reader that is only slow is waited for. */
+		given_up = t->pipeline.interrupted && (n == 1 || stop > 1);
+		if (given_up)
+			break;
+		t->pipeline.interrupted = false;
+	}
 	/* With -n the rest was not asked for: it is neither shown nor lost. */
-	report_losses(t, !t->count && !t->pipeline.interrupted && output_open);
-	if (!t->pipeline.interrupted)
+	report_losses(t, !t->count && !given_up && output_open);
+	if (!given_up)
 		pipeline_flush(&t->pipeline);
+	if (t->pipeline.interrupted)
+		log_warn("trace: stdout is not being read: the last events may be missing there");
 }
 
 static void summary(const struct trace *t)
@@ -362,6 +373,17 @@ static void summary(const struct trace *t)
 	buf_free(&list);
 }
 
+static void announce_missing(const struct sensor_run *run)
+{
+	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
+		const struct event_desc *desc = event_desc_by_type(type);
+
+		if (desc && (run->events & EVENT_BIT(type)) && !tier_gives_event(run->tier, desc))
+			log_warn("sensor %s: tier %s does not give %s, continuing without it ('tapio check' says why)",
+				 sensor_name(run->sensor->id), run->tier->name, desc->name);
+	}
+}
+
 /* Says which sensors run and what is missing. Returns how many of those asked for run. */
 static unsigned announce(const struct trace *t)
 {
@@ -378,13 +400,14 @@ static unsigned announce(const struct trace *t)
 			if (isatty(STDERR_FILENO))
 				log_info("sensor %s: tier %s (%s support); Ctrl-C ends",
 					 sensor_name(i), run->tier->name, support_level(&t->collector));
+			announce_missing(run);
 			continue;
 		}
 		for (unsigned k = 0; k < height; k++)
 			if (run->results[k].state == TIER_FAILED)
 				log_error("sensor %s: tier %s: %s", sensor_name(i), run->sensor->tiers[k].name,
 					  run->results[k].why);
-		log_error("sensor %s: no tier runs here, continuing without it", sensor_name(i));
+		log_error("sensor %s: no tier runs here, continuing without its events", sensor_name(i));
 	}
 	return running;
 }

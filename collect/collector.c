@@ -65,7 +65,7 @@ static void start_sensors(struct collector *c, const struct collect_options *opt
 
 	for (; s < end; s++) {
 		struct ladder_options ladder = { .force = options->tiers[(*s)->id], .core_disabled = disabled };
-		bool bulk;
+		bool bulk = false;
 
 		ladder.events = events_of((*s)->id, &bulk) & options->events;
 		if (ladder.events)

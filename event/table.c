@@ -79,6 +79,7 @@ static const struct event_field process_exec_failed[] = {
 	FIELD(tapio_process_exec_failed, error, "process.exec.errno", "errno of execve(2)"),
 	FIELD(tapio_process_exec_failed, error, "error.type", "its symbol", .flags = ALIAS | AS_NAME | FAILURE,
 	      .label = ""),
+	PAD(tapio_process_exec_failed, pad),
 };
 
 static const struct event_field process_exit[] = {
@@ -143,12 +144,11 @@ static const struct event_desc descs[TAPIO_EV_MAX] = {
 	      .off = 1),
 };
 
-static const char *const sensors[TAPIO_SENSOR_MAX] = {
-	[TAPIO_SENSOR_PROCESS] = "process",
-};
-
-static const char *const collectors[TAPIO_SENSOR_MAX] = {
-	[TAPIO_SENSOR_PROCESS] = "kernel",
+static const struct {
+	const char *name;
+	const char *collector;
+} sensors[TAPIO_SENSOR_MAX] = {
+	[TAPIO_SENSOR_PROCESS] = { "process", "kernel" },
 };
 
 static const struct {
@@ -203,12 +203,12 @@ int event_field_index(const struct event_desc *desc, const char *name)
 
 const char *sensor_name(unsigned sensor)
 {
-	return sensor < TAPIO_SENSOR_MAX ? sensors[sensor] : NULL;
+	return sensor < TAPIO_SENSOR_MAX ? sensors[sensor].name : NULL;
 }
 
 const char *collector_name(unsigned sensor)
 {
-	return sensor < TAPIO_SENSOR_MAX ? collectors[sensor] : NULL;
+	return sensor < TAPIO_SENSOR_MAX ? sensors[sensor].collector : NULL;
 }
 
 const char *cause_name(unsigned cause)
@@ -224,7 +224,7 @@ const char *cause_help(unsigned cause)
 int sensor_by_name(const char *name)
 {
 	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++)
-		if (sensors[i] && !strcmp(sensors[i], name))
+		if (sensors[i].name && !strcmp(sensors[i].name, name))
 			return (int)i;
 	return -ENOENT;
 }

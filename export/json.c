@@ -182,8 +182,8 @@ static inline uint64_t special_bytes(uint64_t w)
 	const uint64_t ones = ~0ull / 255;
 	uint64_t quote = w ^ ones * '"', backslash = w ^ ones * '\\';
 
-	return (w | (w - ones * 0x20) | (w + ones) | (quote - ones) | (backslash - ones)) &
-	       ones * 0x80;
+	/* from 0x80 on, one of the first two has the top bit */
+	return ((w - ones * 0x20) | (w + ones) | (quote - ones) | (backslash - ones)) & ones * 0x80;
 }
 
 static char *put_hex4(char *p, uint32_t v)

@@ -64,6 +64,12 @@ TEST(unit, buf_printf_at_the_edge)
 		buf_printf(&b, "%s|", content + 299 - n);
 		CHECK(!b.refused && b.length == 2 * n + 1 && b.data[2 * n] == '|', "%zu: %zu bytes", n,
 		      b.length);
+		buf_printf(&b, "%s|", content + 299 - n);
+		CHECK(b.data[b.length - 1] == '|', "%zu: the last byte is another", n);
+		buf_reset(&b);
+		memset(b.data, '#', b.capacity);
+		buf_printf(&b, "%s|", content + 299 - (b.capacity - 1) % 299); /* leaves no room for the NUL */
+		CHECK(b.data[b.length - 1] == '|', "%zu: the last byte is another", b.capacity);
 	}
 	struct buf small = BUF_INIT(8);
 

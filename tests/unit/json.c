@@ -110,12 +110,15 @@ TEST(unit, json_exit)
 	r.exit.signal.value = 11;
 	r.bytes[offsetof(struct tapio_process_exit, core_dumped)] = 0x40; /* any but 0 is true */
 	r.exit.ran_ns = UINT64_MAX;
+	r.exit.start.ns = 1; /* follows the name */
 	view = record_view(&r);
 	check_line(&view, "{\"time\":\"2026-03-01T12:34:56.123456789Z\",\"event\":\"process.exit\","
 			  "\"process.pid\":4242,\"process.tid\":4242,"
 			  "\"process.executable.name\":\"sixteen bytes ok\",\"process.exit.signal\":11,"
 			  "\"process.exit.core_dumped\":true,\"process.run_time\":18446744073709551615,"
-			  "\"process.cpu.user_time\":0,\"process.cpu.system_time\":0}\n");
+			  "\"process.cpu.user_time\":0,\"process.cpu.system_time\":0,"
+			  "\"process.creation.time\":\"2026-03-01T11:11:36.123456790Z\"}\n");
+	r.exit.start.ns = 0;
 	memcpy(r.ev.comm, "ab\0garbage", 10);
 	r.bytes[offsetof(struct tapio_process_exit, core_dumped)] = 0;
 	r.exit.code = 0;
@@ -195,10 +198,10 @@ static void check_number(uint64_t v)
 		 v, (uint32_t)v);
 	CHECK(strstr(line, want), "%s not in %s", want, line);
 	record_begin(&r, TAPIO_EV_PROCESS_FORK);
-	r.fork.vpid = (uint32_t)v | 1; /* the way for 32 bits */
+	r.ev.tgid = (uint32_t)v; /* the way for 32 bits */
 	view = record_view(&r);
 	line = render(&view);
-	snprintf(want, sizeof(want), "\"process.vpid\":%" PRIu32 "}\n", (uint32_t)v | 1);
+	snprintf(want, sizeof(want), "\"process.pid\":%" PRIu32 ",", (uint32_t)v);
 	CHECK(strstr(line, want), "%s not in %s", want, line);
 }
 

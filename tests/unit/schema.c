@@ -117,4 +117,6 @@ TEST(unit, schema_tells_that_it_could_not_write)
 	fflush(stdout);
 	REQUIRE(freopen("/dev/full", "w", stdout), "/dev/full: %s", strerror(errno));
 	CHECK(RUN(2) == 1 && strstr(out, "No space left"), "%s", out);
+	REQUIRE(freopen("/dev/full", "w", stdout), "/dev/full: %s", strerror(errno));
+	CHECK(RUN(2, "tapio.lost") == 1 && strstr(out, "No space left"), "less than a buffer: %s", out);
 }

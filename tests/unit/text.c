@@ -93,6 +93,8 @@ TEST(unit, text_command)
 {
 	CHECK_EXEC("ls\0bin\0usr\0", "ls\0-l\0", "/usr/bin/ls -l");
 	CHECK_EXEC("ls\0bin\0usr\0", "/bin/ls\0", "/usr/bin/ls");
+	CHECK_EXEC("ls\0bin\0usr\0", "lsattr\0", "[/usr/bin/ls] lsattr");
+	CHECK_EXEC("lsattr\0bin\0usr\0", "ls\0", "[/usr/bin/lsattr] ls");
 	CHECK_EXEC("python3.11\0bin\0usr\0", "python3\0x.py\0", "[/usr/bin/python3.11] python3 x.py");
 	CHECK_EXEC("bash\0bin\0usr\0", "-bash\0", "[/usr/bin/bash] -bash");
 	CHECK_EXEC("x\0tmp\0", "[kworker/0:1]\0", "[/tmp/x] '[kworker/0:1]'");
@@ -231,11 +233,12 @@ TEST(unit, text_local_time)
 {
 	struct event_view view;
 
-	opts.utc = false;
 	setenv("TZ", "AAA-05:30", 1);
 	tzset();
 	record_begin(&r, TAPIO_EV_PROCESS_FORK);
 	view = record_view(&r);
+	CHECK(!strncmp(render(&view), "12:34:56.123 ", 13), "UTC was asked for: %s", out.data);
+	opts.utc = false;
 	CHECK(!strncmp(render(&view), "18:04:56.123 ", 13), "%s", out.data);
 	view.wall_ns += 20 * 3600 * 1000000000ull;
 	CHECK(!strncmp(render(&view), "14:04:56.123 ", 13), "%s", out.data);

@@ -111,7 +111,39 @@ TEST(unit, check_lets_references_overlap)
 	CHECK(view.desc, "refused: two fields may name the same bytes");
 }
 
-/* A checked record at the end of what may be read: one byte too many is a crash. */
+/* `size` bytes behind which nothing may be read: one byte too many is a crash. */
+static char *bytes_at_the_end(size_t size)
+{
+	const size_t page = 65536;
+	static char *map;
+
+	if (!map)
+		map = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(map != MAP_FAILED && !mprotect(map + page, page, PROT_NONE), "mmap: %s", strerror(errno));
+	return map + page - size;
+}
+
+TEST(unit, check_reads_nothing_behind_short_records)
+{
+	const struct event_desc *desc;
+
+	for (size_t size = 0; size < sizeof(struct tapio_event); size += 8) {
+		char *record = bytes_at_the_end(size);
+
+		memset(record, 0, size);
+		CHECK(event_check(record, size, &desc) == -EBADMSG, "%zu bytes", size);
+	}
+}
+
+TEST(unit, check_references_against_the_size_in_the_record)
+{
+	record_begin(&r, TAPIO_EV_PROCESS_EXEC_FAILED);
+	RECORD_TAIL(&r, &r.exec_failed.filename, "12345678");
+	CHECK(!check_size(r.ev.size), "refused");
+	r.ev.size -= 4;
+	CHECK(check_size(r.ev.size + 4) == -EBADMSG, "a reference behind the record's own end");
+}
+
 static void read_all_fields(const struct event_view *view)
 {
 	static char path[EVENT_PATH_BUF];
@@ -140,16 +172,14 @@ static void read_all_fields(const struct event_view *view)
 
 TEST(unit, checked_records_are_read_within_bounds)
 {
-	const size_t page = 65536;
-	char *map = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned accepted = 0;
 
-	REQUIRE(map != MAP_FAILED && !mprotect(map + page, page, PROT_NONE), "mmap: %s", strerror(errno));
+	bytes_at_the_end(0);
 	srand(1);
 	for (unsigned i = 0; i < 200000; i++) {
 		const struct event_desc *desc = event_desc_by_type(1 + (unsigned)rand() % (TAPIO_EV_MAX - 1));
 		unsigned tail = (unsigned)rand() % 9 * 8, size = desc->size + tail;
-		union record *end = (union record *)(map + page - size);
+		union record *end = (union record *)bytes_at_the_end(size);
 		struct event_view view = { .ev = &end->ev };
 
 		for (unsigned k = 0; k < size; k++)
