@@ -210,16 +210,17 @@ static __always_inline bool last_thread(struct task_struct *task, bool group_dea
 	struct signal_struct *sig = BPF_CORE_READ(task, signal);
 	struct exit_claim claim = {};
 	u8 one = 1;
-	long err;
+	int err; /* not long: before 6.4 the upper half of what comes back is undefined (d7ba4cc900bf) */
 
 	if (CORE_HAS(CORE_GROUP_DEAD))
 		return group_dead;
 	if (BPF_CORE_READ(sig, live.counter) > 0)
 		return false;
-	if (BPF_CORE_READ(sig, nr_threads) <= 1)
-		return true;
 	claim.tgid = BPF_CORE_READ(task, tgid);
 	claim.start_ns = task_start_boot_ns(BPF_CORE_READ(task, group_leader));
+	/* Alone, or left alone by one that has read 0 too and was faster. */
+	if (BPF_CORE_READ(sig, nr_threads) <= 1)
+		return !bpf_map_lookup_elem(&process_ended, &claim);
 	err = bpf_map_update_elem(&process_ended, &claim, &one, BPF_NOEXIST);
 	if (err && err != -EEXIST)
 		count_loss(TAPIO_SENSOR_PROCESS, TAPIO_CAUSE_STATE_FULL);

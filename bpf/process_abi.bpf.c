@@ -175,8 +175,12 @@ static __always_inline void pending_args(struct pending_exec *p, const u64 *argv
 		}
 		at = BOUNDED(at, ARGS_BYTES - 1);
 		n = bpf_probe_read_user_str(p->args + at, ARG_BYTES, (void *)arg);
-		if (n <= 0)
+		if (n < 0)
 			break;
+		if (!n) { /* an empty string, on some kernels */
+			p->args[at] = '\0';
+			n = 1;
+		}
 		at += n;
 		if (n == ARG_BYTES || at >= ARGS_BYTES)
 			break;

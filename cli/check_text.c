@@ -48,8 +48,10 @@ static void print_capabilities(uint64_t have, FILE *to)
 
 	for (unsigned i = 0; cap_name(i); i++)
 		*(have >> i & 1 ? &held : &missing) += 1;
-	fprintf(to, "  capabilities  %s", missing < held ? (missing ? "all but" : "all") : held ? "" : "none");
-	for (unsigned i = 0; cap_name(i); i++)
+	fprintf(to, "  capabilities ");
+	if (!missing || !held || held > missing)
+		fprintf(to, missing ? (held ? " all but" : " none") : " all");
+	for (unsigned i = 0; held && cap_name(i); i++)
 		if ((have >> i & 1) == (held <= missing))
 			fprintf(to, " %s", cap_name(i));
 	fprintf(to, "\n");

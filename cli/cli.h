@@ -60,7 +60,10 @@ int check_host(const char *command);
 /* Says what this process cannot see from where it runs, and how to give it. */
 void warn_about_view(void);
 
-/* The level of support that follows from what runs: "full", "partial", "fallback", "none". */
+/*
+ * The level of support that follows from what runs: "full" (BTF, ring buffer, and nothing is lost),
+ * "partial" (BTF), "fallback" (a sensor does without BTF), "no".
+ */
 const char *support_level(const struct collector *c);
 
 /* Tells the pipeline what the running tiers cannot give. 0 or -ENOMEM. */

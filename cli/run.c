@@ -149,18 +149,20 @@ void warn_about_view(void)
 
 const char *support_level(const struct collector *c)
 {
-	bool any = false, abi = false, perf = false;
+	bool any = false, abi = false, less = !feature(FEATURE_RINGBUF)->have;
 
 	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++) {
-		if (!c->runs[i].tier)
+		const struct tier *tier = c->runs[i].tier;
+
+		if (!tier)
 			continue;
 		any = true;
-		abi |= c->runs[i].tier->abi;
-		perf |= !feature(FEATURE_RINGBUF)->have;
+		abi |= tier->abi;
+		less |= tier->loses != NULL;
 	}
 	if (!any)
-		return "none";
-	return abi ? "fallback" : perf ? "partial" : "full";
+		return "no";
+	return abi ? "fallback" : less ? "partial" : "full";
 }
 
 static void absent_add(struct event_absent *absent, struct buf *json, const struct event_field *field,

@@ -83,8 +83,11 @@ static int add_filter(struct trace *t, uint32_t kind, const char *option, const 
 {
 	char why[256];
 
-	if (!filter_add(&t->run.collect.filter, kind, value, why, sizeof(why)))
+	if (!filter_add(&t->run.collect.filter, kind, value, why, sizeof(why))) {
+		if (kind == TAPIO_FILTER_PID && kill(atoi(value), 0) && errno == ESRCH)
+			log_warn("%s %s: there is no such process now", option, value);
 		return STATUS_OK;
+	}
 	return usage_error("trace", "%s %s: %s", option, value, why);
 }
 

@@ -24,22 +24,6 @@ static size_t power_of_two(size_t n, size_t least)
 	return p;
 }
 
-/* A slot's number and CPU are written once; BPF only reads them. */
-static int slots_init(const struct transport *t)
-{
-	_cleanup_free_ struct tapio_slot *slot = calloc(1, sizeof(*slot));
-
-	if (!slot)
-		return -ENOMEM;
-	for (__u32 i = 0; i < t->cpus * TAPIO_SLOTS; i++) {
-		slot->index = i % TAPIO_SLOTS;
-		slot->cpu = i / TAPIO_SLOTS;
-		if (bpf_map_update_elem(t->slots_fd, &i, slot, BPF_ANY))
-			return -errno;
-	}
-	return 0;
-}
-
 static int maps_create(struct transport *t)
 {
 	struct {
@@ -68,7 +52,7 @@ static int maps_create(struct transport *t)
 		if (*maps[i].fd < 0)
 			return -errno;
 	}
-	return slots_init(t);
+	return 0;
 }
 
 int transport_open(struct transport *t, const struct transport_options *options)

@@ -220,8 +220,8 @@ struct tapio_counters {
 struct tapio_slot {
 	__u64 claims;
 	__u64 made[TAPIO_RINGS];
-	__u32 index; /* which of the CPU's slots, written by the loader */
-	__u32 cpu;   /* likewise */
+	__u32 index; /* which of the CPU's slots */
+	__u32 cpu;
 	__u64 pad[3];
 	__u8 data[TAPIO_RECORD_MAX];
 	__u8 end[8]; /* makes the slot a multiple of 64 bytes */

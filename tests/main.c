@@ -141,6 +141,28 @@ static void mount_or_say(const char *type, const char *where, unsigned long flag
 		printf("mount %s on %s: %s\n", type, where, strerror(errno));
 }
 
+/* TAPIO_GUEST_CGROUP=v1 is a machine without cgroup v2; by default there is only v2. */
+static void mount_cgroups(void)
+{
+	static const char *const v1[] = { "cpu,cpuacct", "pids", "freezer", "none,name=systemd" };
+	const char *mode = getenv("TAPIO_GUEST_CGROUP");
+
+	if (!mode || strcmp(mode, "v1")) {
+		mount_or_say("cgroup2", "/sys/fs/cgroup", 0);
+		return;
+	}
+	mount_or_say("tmpfs", "/sys/fs/cgroup", 0);
+	for (unsigned i = 0; i < sizeof(v1) / sizeof(v1[0]); i++) {
+		const char *name = strchr(v1[i], '=');
+		char dir[64];
+
+		snprintf(dir, sizeof(dir), "/sys/fs/cgroup/%s", name ? name + 1 : v1[i]);
+		mkdir(dir, 0755);
+		if (mount("cgroup", dir, "cgroup", 0, v1[i]))
+			printf("mount cgroup %s: %s\n", v1[i], strerror(errno));
+	}
+}
+
 /* A guest with nothing in it but this file. */
 static void be_init(void)
 {
@@ -152,10 +174,43 @@ static void be_init(void)
 	mount_or_say("sysfs", "/sys", 0);
 	mount_or_say("devtmpfs", "/dev", 0);
 	mount_or_say("tmpfs", "/tmp", 0);
-	mount_or_say("cgroup2", "/sys/fs/cgroup", 0);
+	mount_cgroups();
 	uname(&u);
 	printf("guest %s %s\n", u.release, u.machine);
 	fflush(stdout);
+}
+
+static void guest_command(char *command)
+{
+	char *argv[16] = {}, *rest = NULL;
+	int status = -1;
+	pid_t pid;
+
+	printf("guest runs %s\n", command);
+	fflush(stdout);
+	for (unsigned i = 0; i < 15 && (argv[i] = strtok_r(i ? NULL : command, " ", &rest)); i++)
+		;
+	pid = fork();
+	if (!pid) {
+		alarm(DEFAULT_SECONDS * time_factor);
+		execv(argv[0], argv);
+		printf("%s: %s\n", argv[0], strerror(errno));
+		fflush(stdout);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	printf("guest ran: wait status %d\n", status);
+	fflush(stdout);
+}
+
+/* Programs beside this one to run after the tests: TAPIO_GUEST_RUN="/PROGRAM ARG...;/PROGRAM ARG...". */
+static void guest_commands(void)
+{
+	char *commands = getenv("TAPIO_GUEST_RUN"), *rest = NULL;
+
+	for (char *c = commands ? strtok_r(commands, ";", &rest) : NULL; c; c = strtok_r(NULL, ";", &rest))
+		guest_command(c);
 }
 
 int main(int argc, char **argv)
@@ -182,6 +237,7 @@ int main(int argc, char **argv)
 		time_factor = 10;
 	rc = run_all(argc - 1, argv + 1);
 	if (init) {
+		guest_commands();
 		printf("tapio-test exit %d\n", rc);
 		fflush(stdout);
 		sync();

@@ -111,6 +111,8 @@ TEST(unit, table_type_numbers)
 		[4] = "process.exit", [5] = "process.fork",
 	};
 
+	CHECK(sizeof(published) / sizeof(published[0]) == TAPIO_EV_MAX, "%zu of %d types are kept here: append the new ones",
+	      sizeof(published) / sizeof(published[0]), TAPIO_EV_MAX);
 	for (unsigned i = 1; i < sizeof(published) / sizeof(published[0]); i++) {
 		const struct event_desc *desc = event_desc_by_type(i);
 
