@@ -236,7 +236,7 @@ static void expect_cpu_time(const struct live *l, const struct event_view *view,
 		return;
 	}
 	/* The split is sampled, and the kernel never tells less of either than it told before. */
-	split_ns = tolerance_ns + (user_ns + system_ns) / 6;
+	split_ns = tolerance_ns + (user_ns + system_ns) / 4;
 	total = (int64_t)(rec->user_ns + rec->system_ns - user_ns - system_ns);
 	CHECK(llabs(total) <= (long long)tolerance_ns, "%s: %lld ns of CPU time away from %llu ns", l->name,
 	      (long long)total, (unsigned long long)(user_ns + system_ns));
@@ -292,7 +292,9 @@ static void use_resources(struct live *l)
 	e = use(l, "burn in child", burn_in_child);
 	view = live_find(l, TAPIO_EV_PROCESS_EXIT, e.pid, 0);
 	expect_cpu_time(l, view, e.user_ticks * proc_tick, e.system_ticks * proc_tick, tick + proc_tick);
-	CHECK(timeval_ns(e.usage.ru_utime) > BURN_MS * NS_PER_MS, "%s: the child did not burn", l->name);
+	/* The sum is exact, its split into user and system is sampled and may be anything under load. */
+	CHECK(timeval_ns(e.usage.ru_utime) + timeval_ns(e.usage.ru_stime) > 2 * BURN_MS * NS_PER_MS,
+	      "%s: the child did not burn", l->name);
 	e = use(l, "memory", use_memory);
 	CHECK(e.usage.ru_maxrss >= RSS_MIB << 10, "%s: %ld KiB at most", l->name, e.usage.ru_maxrss);
 }

@@ -162,11 +162,13 @@ static void expect_one_process(struct live *l, const struct ended *e)
 
 static void crowds(struct live *l)
 {
+	unsigned repetitions = live_patience() == 1 ? REPETITIONS : REPETITIONS / 4;
+
 	crowd = mmap(NULL, sizeof(*crowd), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	REQUIRE(crowd != MAP_FAILED, "mmap: %s", strerror(errno));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		current = &cases[i];
-		for (int n = 0; n < REPETITIONS; n++) {
+		for (unsigned n = 0; n < repetitions; n++) {
 			struct ended e;
 
 			live_about(l, current->name);
