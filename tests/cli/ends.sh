@@ -55,8 +55,8 @@ test_signals_blocked() {
 	sleep 0.5
 	stop TERM
 	unblock
-	blocked -t 500ms
-	ended 6
+	blocked -t 4s
+	ended 12
 	is "exit status of -t" 0 "$status"
 	unblock
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Processes of many threads: one end each, whoever leaves first, and no thread passes for a process. */
 #include <errno.h>
-#include <sched.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -37,8 +37,14 @@ static int wait_for_go(void *arg)
 	struct crowd *c = arg;
 
 	while (!__atomic_load_n(&c->go, __ATOMIC_ACQUIRE))
-		sched_yield();
+		syscall(SYS_futex, &c->go, FUTEX_WAIT, 0, NULL, NULL, 0);
 	return 0;
+}
+
+static void let_go(struct crowd *c)
+{
+	__atomic_store_n(&c->go, 1, __ATOMIC_RELEASE);
+	syscall(SYS_futex, &c->go, FUTEX_WAKE, THREADS, NULL, NULL, 0);
 }
 
 static int wait_for_ever(void *arg)
@@ -81,14 +87,14 @@ static int first_ends_group(struct crowd *c)
 
 static int first_leaves(struct crowd *c)
 {
-	__atomic_store_n(&c->go, 1, __ATOMIC_RELEASE);
+	let_go(c);
 	syscall(SYS_exit, 7);
 	return 0;
 }
 
 static int first_waits(struct crowd *c)
 {
-	__atomic_store_n(&c->go, 1, __ATOMIC_RELEASE);
+	let_go(c);
 	return wait_for_ever(c);
 }
 
@@ -123,7 +129,7 @@ static struct ended run_process(void)
 	memset(crowd, 0, sizeof(*crowd));
 	pid = child_start(run_crowd, crowd);
 	while (current->kill && !__atomic_load_n(&crowd->ready, __ATOMIC_ACQUIRE))
-		sched_yield();
+		usleep(100);
 	if (current->kill)
 		kill(pid, current->kill);
 	return child_end(pid);
@@ -202,7 +208,7 @@ static void crowd_from_before(struct live *l)
 	current = &(const struct crowd_case){ "from before", wait_for_go, first_waits, 0, 0 };
 	pid = child_start(run_crowd, crowd);
 	while (!__atomic_load_n(&crowd->ready, __ATOMIC_ACQUIRE))
-		sched_yield();
+		usleep(1000);
 	live_start(l);
 	live_about(l, current->name);
 	live_drain(l);
