@@ -28,10 +28,11 @@ static void keep(char *to, size_t size, const char *from, size_t n)
 	to[n] = '\0';
 }
 
-/* In a verifier log the reason is the last line before the statistics. */
+/* In a verifier log the reason is the last line before the statistics; 7.3 explains it afterwards. */
 static void keep_verdict(const char *log)
 {
-	const char *end = strstr(log, "-- END PROG LOAD LOG --");
+	const char *explained = strstr(log, "\nVerification failed: ");
+	const char *end = explained ? explained : strstr(log, "-- END PROG LOAD LOG --");
 
 	for (const char *line = log; *line && (!end || line < end);) {
 		size_t n = strcspn(line, "\n");

@@ -158,6 +158,8 @@ static void say_verifier(struct feature_result *r, const char *what, int err, ch
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
+		if (!strncmp(line, "Verification failed: ", 21)) /* 7.3 explains what was said above */
+			break;
 		if (*line && strncmp(line, "processed ", 10))
 			last = line;
 	}

@@ -385,7 +385,7 @@ static void check_losses(struct live *l)
 		uint64_t count = losses.count[TAPIO_SENSOR_PROCESS][cause];
 
 		/* Other processes of the machine may hold arguments in pages that are not there. */
-		if (cause == TAPIO_CAUSE_UNREADABLE)
+		if (cause == TAPIO_CAUSE_UNREADABLE || (cause == TAPIO_CAUSE_RUN_SKIPPED && l->skips))
 			continue;
 		CHECK(l->lossy || !count, "%s: lost: %s %llu", l->name, cause_name(cause),
 		      (unsigned long long)count);
@@ -470,6 +470,11 @@ const struct event_view *live_one(const struct live *l, unsigned type, pid_t pid
 	CHECK(n == wanted, "%s: %u records of %s about process %d instead of %u", l->name, n,
 	      event_desc_by_type(type)->name, pid, wanted);
 	return n == 1 && wanted ? live_find(l, type, pid, 0) : NULL;
+}
+
+uint64_t live_skipped(const struct live *l)
+{
+	return sensor_skipped_runs(&l->collector.runs[TAPIO_SENSOR_PROCESS]);
 }
 
 uint64_t live_time_ns(const struct live *l, const struct event_view *view)

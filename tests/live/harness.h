@@ -43,6 +43,7 @@ struct live {
 	uint64_t core_disabled;  /* CORE_* that are ruled out: the code for older kernels runs instead */
 	struct collect_options options; /* all events, our own too; a body may change it before live_start */
 	bool lossy;              /* records are meant to be lost: the session's end does not complain */
+	bool skips;              /* the kernel may skip programs, as long as it counts that: live_skipped */
 	bool running;
 	struct collector collector;
 	struct event_absent absent[TAPIO_EV_MAX];
@@ -75,6 +76,9 @@ void live_stop(struct live *l);
 
 /* Whether this tier gives the event, or the field, at all. */
 bool live_gives_event(const struct live *l, unsigned type);
+
+/* Runs of its programs that the kernel has skipped, and counted. */
+uint64_t live_skipped(const struct live *l);
 
 unsigned live_count(const struct live *l, unsigned type, pid_t pid);
 /* Processes that were reported as forked by this one. */

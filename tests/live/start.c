@@ -24,8 +24,22 @@ void start_name(struct start *s, const char *name)
 	REQUIRE(!link(s->l->program, s->path) || errno == EEXIST, "%s: %s", s->path, strerror(errno));
 }
 
+/*
+ * A program has its arguments at hand when it calls execve. A child that was just forked has not: on
+ * arm64 processors without a hardware access flag its first touch of each page faults, and a BPF
+ * program that comes before it cannot read there.
+ */
+static void touch(const struct start *s)
+{
+	const volatile char *bytes = (const char *)s;
+
+	for (size_t i = 0; i < sizeof(*s); i += 64)
+		(void)bytes[i];
+}
+
 int start_become(const struct start *s)
 {
+	touch(s);
 	execve(s->path, s->argv, stimulus_report);
 	return errno;
 }
@@ -48,6 +62,7 @@ static int in_child(void *arg)
 {
 	struct attempt *a = arg;
 
+	touch(a->s);
 	return a->c->start ? a->c->start(a->s) : start_become(a->s);
 }
 

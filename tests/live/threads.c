@@ -143,9 +143,24 @@ static bool is_thread(pid_t tid)
 	return false;
 }
 
+/*
+ * From 7.0 (a46023d5616e) tracepoint programs are preempted, and one that is entered meanwhile on
+ * the same CPU is skipped and counted: there a record may be missing, but not without a word.
+ */
+static uint64_t missing;
+
+static const struct event_view *one_or_skipped(const struct live *l, unsigned type, pid_t pid)
+{
+	if (!live_count(l, type, pid) && missing < live_skipped(l)) {
+		missing++;
+		return NULL;
+	}
+	return live_one(l, type, pid);
+}
+
 static void expect_one_process(struct live *l, const struct ended *e)
 {
-	const struct event_view *view = live_one(l, TAPIO_EV_PROCESS_EXIT, e->pid);
+	const struct event_view *view = one_or_skipped(l, TAPIO_EV_PROCESS_EXIT, e->pid);
 
 	CHECK(current->status == -1 || (e->status & 0xff7f) == current->status, "%s: wait status %#x", l->name,
 	      e->status);
@@ -157,7 +172,7 @@ static void expect_one_process(struct live *l, const struct ended *e)
 	expect_number(l, view, "process.parent_pid", getpid());
 	CHECK(!view || view->ev->tid == (__u32)e->pid || is_thread((pid_t)view->ev->tid), "%s: tid %u", l->name,
 	      view ? view->ev->tid : 0);
-	live_one(l, TAPIO_EV_PROCESS_FORK, e->pid);
+	one_or_skipped(l, TAPIO_EV_PROCESS_FORK, e->pid);
 	CHECK(!live_count_children(l, e->pid), "%s: %u threads were reported as forked", l->name,
 	      live_count_children(l, e->pid));
 	for (int i = 0; i < THREADS; i++)
@@ -187,6 +202,7 @@ static void crowds(struct live *l)
 
 static void crowds_seen_from_start(struct live *l)
 {
+	l->skips = true;
 	live_start(l);
 	crowds(l);
 }
@@ -209,6 +225,7 @@ static void crowd_from_before(struct live *l)
 	pid = child_start(run_crowd, crowd);
 	while (!__atomic_load_n(&crowd->ready, __ATOMIC_ACQUIRE))
 		usleep(1000);
+	l->skips = true;
 	live_start(l);
 	live_about(l, current->name);
 	live_drain(l);
@@ -216,7 +233,7 @@ static void crowd_from_before(struct live *l)
 	kill(pid, SIGTERM);
 	e = child_end(pid);
 	live_drain(l);
-	live_one(l, TAPIO_EV_PROCESS_EXIT, e.pid);
+	one_or_skipped(l, TAPIO_EV_PROCESS_EXIT, e.pid);
 }
 
 TEST(live, threads_from_before)
