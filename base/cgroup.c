@@ -55,8 +55,11 @@ enum cgroup_mode cgroup_mode_detect(const char **ret_v2)
 	return have_v2 ? CGROUP_V2 : CGROUP_NONE;
 }
 
-/* A kernfs file handle holds the 64-bit id: include/linux/exportfs.h, FILEID_KERNFS. */
-#define HANDLE_KERNFS 0xfe
+/*
+ * A kernfs file handle holds the 64-bit id. FILEID_INO32_GEN (include/linux/exportfs.h) is what all
+ * kernels decode; FILEID_KERNFS, 0xfe, came with 5.5.
+ */
+#define HANDLE_TYPE 1
 
 
 int cgroup_open_by_id(uint64_t id)
@@ -64,7 +67,7 @@ int cgroup_open_by_id(uint64_t id)
 	union {
 		struct file_handle head;
 		char bytes[sizeof(struct file_handle) + sizeof(id)];
-	} handle = { .head = { .handle_bytes = sizeof(id), .handle_type = HANDLE_KERNFS } };
+	} handle = { .head = { .handle_bytes = sizeof(id), .handle_type = HANDLE_TYPE } };
 	_cleanup_close_ int mount = -1;
 	const char *v2;
 	int fd;

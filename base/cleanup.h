@@ -30,13 +30,4 @@ static inline void cleanup_fclose(FILE **f)
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Takes a descriptor out of a local, so that its cleanup leaves it open. */
-static inline int take_fd(int *fd)
-{
-	int taken = *fd;
-
-	*fd = -1;
-	return taken;
-}
-
 #endif

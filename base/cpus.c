@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cpus.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,10 @@ unsigned cpus_parse(const char *text, bool ret[CPUS_MAX])
 
 		if (*end == '-')
 			last = strtoul(end + 1, &end, 10);
-		for (; first <= last && first < CPUS_MAX; first++) {
+		if (last < UINT32_MAX && last + 1 > top)
+			top = (unsigned)last + 1;
+		for (; first <= last && first < CPUS_MAX; first++)
 			ret[first] = true;
-			if (first + 1 > top)
-				top = (unsigned)first + 1;
-		}
 		text = *end == ',' ? end + 1 : end;
 	}
 	return top;
@@ -47,7 +47,7 @@ unsigned cpus_possible(void)
 	if (!n) {
 		long conf = sysconf(_SC_NPROCESSORS_CONF);
 
-		n = conf > 0 && conf <= CPUS_MAX ? (unsigned)conf : 1;
+		n = conf > 0 ? (unsigned)conf : 1;
 	}
 	return n;
 }

@@ -5,9 +5,9 @@
 
 #include <stdbool.h>
 
-#define CPUS_MAX 1024
+#define CPUS_MAX 8192 /* NR_CPUS of the largest kernels */
 
-/* Highest possible CPU number plus one; at least 1. */
+/* Highest possible CPU number plus one; at least 1, and above CPUS_MAX where there are more. */
 unsigned cpus_possible(void);
 
 /* The first CPU that is online now. */

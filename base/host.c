@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -15,6 +16,16 @@
 /* Fixed inode numbers of the first namespaces: include/linux/proc_ns.h (include/uapi/linux/nsfs.h). */
 #define PID_NS_FIRST 0xEFFFFFFCu
 #define CGROUP_NS_FIRST 0xEFFFFFFBu
+
+bool host_kernel_at_least(unsigned major, unsigned minor)
+{
+	unsigned have_major = 0, have_minor = 0;
+	struct utsname u;
+
+	if (uname(&u) || sscanf(u.release, "%u.%u", &have_major, &have_minor) != 2)
+		return false;
+	return have_major > major || (have_major == major && have_minor >= minor);
+}
 
 uint64_t host_capabilities(void)
 {

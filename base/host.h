@@ -7,6 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * Whether the running kernel's version is at least this. Only for what nothing but the version tells:
+ * features are tried (collect/feature.h).
+ */
+bool host_kernel_at_least(unsigned major, unsigned minor);
+
 /* Effective capabilities: bit N is capability N (linux/capability.h). */
 uint64_t host_capabilities(void);
 

@@ -15,7 +15,7 @@
  * does it for getrusage(2), from counters that lag by at most one tick: derived.
  * Cost: one call per exec, fork and thread exit; the two system call tracepoints slow every
  * system call of the machine a little (tens of ns), as any program on such a tracepoint does.
- * Kernels: tp_btf where BTF describes tracepoints (5.8), raw_tp for the other kernels with BTF.
+ * Kernels: tp_btf where BTF describes tracepoints (5.5), raw_tp for the other kernels with BTF.
  */
 #include "vmlinux_minimal.h"
 #include "emit.h"
@@ -194,13 +194,15 @@ static __always_inline int report_exec_failed(void *ctx, bool at_fd)
 SEC("tp/syscalls/sys_exit_execve")
 int process_execve_failed(void *ctx)
 {
-	return report_exec_failed(ctx, false);
+	report_exec_failed(ctx, false);
+	return TP_PASS;
 }
 
 SEC("tp/syscalls/sys_exit_execveat")
 int process_execveat_failed(void *ctx)
 {
-	return report_exec_failed(ctx, true);
+	report_exec_failed(ctx, true);
+	return TP_PASS;
 }
 
 /* ---- exit ---- */

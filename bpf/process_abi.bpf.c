@@ -7,7 +7,7 @@
  * Arguments are read when execve(2) is entered, from the caller's memory: the old image. Another
  * thread can change them between there and the kernel's own copy, so they are derived; and a page
  * that was never touched cannot be read, which cuts them. They wait for sched_process_exec (or for
- * the failure) in a slot of `process_execs`, found by thread id.
+ * the failure) in a slot of `process_execs`, found by process id.
  * The last thread is told by group_dead where the tracepoint has it (6.16), else by counting: a
  * process that has made a thread has an entry in `process_threads`, and the exit that deletes it is
  * the last. User space enters the processes that were multi-threaded before Tapio started.
@@ -30,6 +30,8 @@
 struct pending_exec {
 	u64 claims;   /* owned by whoever raised it from 0 to 1 */
 	u64 filename; /* user memory */
+	u32 tid;      /* who called */
+	u32 pad;
 	u32 args_bytes;
 	u32 truncated;
 	char args[ARGS_BYTES + ARG_BYTES];
@@ -42,7 +44,10 @@ struct {
 	__type(value, struct pending_exec);
 } process_execs SEC(".maps");
 
-/* Thread id → index in process_execs. */
+/*
+ * Process id → index in process_execs. Not by thread: an exec gives its thread the process's id, also
+ * one that fails after that. If several threads call at once, the last one's arguments are kept.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, EXECS_MAX);
@@ -118,20 +123,28 @@ static __always_inline void set_cgroup(struct tapio_event *ev, bool v4_18)
 
 /* ---- execve, entered ---- */
 
-static __always_inline struct pending_exec *pending_claim(u32 tid)
+static __always_inline struct pending_exec *pending_of(u32 tgid)
 {
-	u32 first = tid;
+	u32 *index = bpf_map_lookup_elem(&process_pending, &tgid), copy;
 
+	if (!index)
+		return NULL;
+	copy = *index;
+	return bpf_map_lookup_elem(&process_execs, &copy);
+}
+
+static __always_inline struct pending_exec *pending_claim(u32 tgid)
+{
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i < 4; i++) {
-		u32 index = (first + i * 17) & (EXECS_MAX - 1);
+		u32 index = (tgid + i * 17) & (EXECS_MAX - 1);
 		struct pending_exec *p = bpf_map_lookup_elem(&process_execs, &index);
 
 		if (!p)
 			return NULL;
 		__sync_fetch_and_add(&p->claims, 1);
 		if (*(volatile u64 *)&p->claims == 1) {
-			if (!bpf_map_update_elem(&process_pending, &tid, &index, BPF_ANY))
+			if (!bpf_map_update_elem(&process_pending, &tgid, &index, BPF_NOEXIST))
 				return p;
 			__sync_fetch_and_add(&p->claims, -1);
 			return NULL;
@@ -141,20 +154,10 @@ static __always_inline struct pending_exec *pending_claim(u32 tid)
 	return NULL;
 }
 
-static __always_inline struct pending_exec *pending_of(u32 tid)
+static __always_inline void pending_drop(u32 tgid, struct pending_exec *p)
 {
-	u32 *index = bpf_map_lookup_elem(&process_pending, &tid), copy;
-
-	if (!index)
-		return NULL;
-	copy = *index;
-	return bpf_map_lookup_elem(&process_execs, &copy);
-}
-
-static __always_inline void pending_drop(u32 tid, struct pending_exec *p)
-{
-	__sync_fetch_and_add(&p->claims, -1);
-	bpf_map_delete_elem(&process_pending, &tid);
+	if (!bpf_map_delete_elem(&process_pending, &tgid))
+		__sync_fetch_and_add(&p->claims, -1);
 }
 
 static __always_inline void pending_args(struct pending_exec *p, const u64 *argv)
@@ -189,19 +192,21 @@ static __always_inline void pending_args(struct pending_exec *p, const u64 *argv
 	p->truncated = truncated;
 }
 
-static __always_inline int exec_entered(u64 filename, u64 argv)
+static __always_inline void exec_entered(u64 filename, u64 argv)
 {
-	u32 tid = bpf_get_current_pid_tgid();
-	struct pending_exec *p;
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	u32 tgid = pid_tgid >> 32;
+	struct pending_exec *p = pending_of(tgid);
 
-	p = pending_claim(tid);
+	if (!p)
+		p = pending_claim(tgid);
 	if (!p) {
 		count_loss(TAPIO_SENSOR_PROCESS, TAPIO_CAUSE_STATE_FULL);
-		return 0;
+		return;
 	}
+	p->tid = pid_tgid;
 	p->filename = filename;
 	pending_args(p, (const u64 *)argv);
-	return 0;
 }
 
 SEC("tp/syscalls/sys_enter_execve")
@@ -209,7 +214,9 @@ int process_execve_abi(void *ctx)
 {
 	struct tapio_process_layout *l = layout();
 
-	return l ? exec_entered(field_u64(ctx, l->execve_filename), field_u64(ctx, l->execve_argv)) : 0;
+	if (l)
+		exec_entered(field_u64(ctx, l->execve_filename), field_u64(ctx, l->execve_argv));
+	return TP_PASS;
 }
 
 SEC("tp/syscalls/sys_enter_execveat")
@@ -217,7 +224,9 @@ int process_execveat_abi(void *ctx)
 {
 	struct tapio_process_layout *l = layout();
 
-	return l ? exec_entered(field_u64(ctx, l->execveat_filename), field_u64(ctx, l->execveat_argv)) : 0;
+	if (l)
+		exec_entered(field_u64(ctx, l->execveat_filename), field_u64(ctx, l->execveat_argv));
+	return TP_PASS;
 }
 
 /* ---- exec ---- */
@@ -261,7 +270,7 @@ static __always_inline u64 exec_filename(void *ctx, struct tapio_process_layout 
 
 static __always_inline int report_exec(void *ctx, bool v4_18)
 {
-	u32 tgid = bpf_get_current_pid_tgid() >> 32, old_tid;
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct tapio_process_layout *l = layout();
 	u64 at = sizeof(struct tapio_process_exec), uid_gid;
 	struct tapio_process_exec *rec;
@@ -269,12 +278,11 @@ static __always_inline int report_exec(void *ctx, bool v4_18)
 
 	if (!l)
 		return 0;
-	old_tid = field_u32(ctx, l->exec_old_pid);
-	p = pending_of(old_tid);
+	p = pending_of(tgid);
 	if (!event_wanted(TAPIO_EV_PROCESS_EXEC) ||
 	    !(rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC, TAPIO_RING_CONTROL, sizeof(*rec)))) {
 		if (p)
-			pending_drop(old_tid, p);
+			pending_drop(tgid, p);
 		return 0;
 	}
 	set_cgroup(&rec->ev, v4_18);
@@ -282,12 +290,11 @@ static __always_inline int report_exec(void *ctx, bool v4_18)
 	rec->uid = uid_gid;
 	rec->gid = uid_gid >> 32;
 	rec->parent_pid = parent_of(tgid);
-	if (p) {
+	rec->args_truncated = true;
+	if (p && p->tid == field_u32(ctx, l->exec_old_pid))
 		at = exec_args(rec, p);
-		pending_drop(old_tid, p);
-	} else {
-		rec->args_truncated = true;
-	}
+	if (p)
+		pending_drop(tgid, p);
 	at = exec_filename(ctx, l, rec, BOUNDED(at, 0x1fff));
 	return record_send(ctx, rec, TAPIO_RING_CONTROL, at);
 }
@@ -295,13 +302,15 @@ static __always_inline int report_exec(void *ctx, bool v4_18)
 SEC("tp/sched/sched_process_exec")
 int process_exec_abi(void *ctx)
 {
-	return report_exec(ctx, false);
+	report_exec(ctx, false);
+	return TP_PASS;
 }
 
 SEC("tp/sched/sched_process_exec")
 int process_exec_abi_v4_18(void *ctx)
 {
-	return report_exec(ctx, true);
+	report_exec(ctx, true);
+	return TP_PASS;
 }
 
 /* ---- failed exec ---- */
@@ -309,15 +318,17 @@ int process_exec_abi_v4_18(void *ctx)
 static __always_inline int report_exec_failed(void *ctx, u16 ret_offset, bool v4_18)
 {
 	long result = field_u64(ctx, ret_offset), n;
-	u32 tid = bpf_get_current_pid_tgid();
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	u32 tgid = pid_tgid >> 32, tid = pid_tgid;
+	struct pending_exec *p = pending_of(tgid);
 	struct tapio_process_exec_failed *rec;
-	struct pending_exec *p = pending_of(tid);
-	u64 filename, at = sizeof(*rec);
+	u64 filename = 0, at = sizeof(*rec);
 
-	if (!p)
-		return 0;
-	filename = p->filename;
-	pending_drop(tid, p);
+	/* Another thread's call stays; one that failed after it took the process's id is this one. */
+	if (p && p->tid == tid)
+		filename = p->filename;
+	if (p && (p->tid == tid || tid == tgid))
+		pending_drop(tgid, p);
 	if (result >= 0 || !event_wanted(TAPIO_EV_PROCESS_EXEC_FAILED))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC_FAILED, TAPIO_RING_CONTROL,
@@ -341,7 +352,9 @@ int process_execve_failed_abi(void *ctx)
 {
 	struct tapio_process_layout *l = layout();
 
-	return l ? report_exec_failed(ctx, l->execve_ret, false) : 0;
+	if (l)
+		report_exec_failed(ctx, l->execve_ret, false);
+	return TP_PASS;
 }
 
 SEC("tp/syscalls/sys_exit_execve")
@@ -349,7 +362,9 @@ int process_execve_failed_abi_v4_18(void *ctx)
 {
 	struct tapio_process_layout *l = layout();
 
-	return l ? report_exec_failed(ctx, l->execve_ret, true) : 0;
+	if (l)
+		report_exec_failed(ctx, l->execve_ret, true);
+	return TP_PASS;
 }
 
 SEC("tp/syscalls/sys_exit_execveat")
@@ -357,7 +372,9 @@ int process_execveat_failed_abi(void *ctx)
 {
 	struct tapio_process_layout *l = layout();
 
-	return l ? report_exec_failed(ctx, l->execveat_ret, false) : 0;
+	if (l)
+		report_exec_failed(ctx, l->execveat_ret, false);
+	return TP_PASS;
 }
 
 SEC("tp/syscalls/sys_exit_execveat")
@@ -365,7 +382,9 @@ int process_execveat_failed_abi_v4_18(void *ctx)
 {
 	struct tapio_process_layout *l = layout();
 
-	return l ? report_exec_failed(ctx, l->execveat_ret, true) : 0;
+	if (l)
+		report_exec_failed(ctx, l->execveat_ret, true);
+	return TP_PASS;
 }
 
 /* ---- exit ---- */
@@ -391,12 +410,15 @@ static __always_inline int report_exit(void *ctx, bool v4_18)
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	u32 tgid = pid_tgid >> 32, tid = pid_tgid;
 	struct tapio_process_layout *l = layout();
-	struct pending_exec *p = pending_of(tid);
 	struct tapio_process_exit *rec;
+	struct pending_exec *p;
 
+	if (!l || !last_thread(ctx, l, tgid, tid))
+		return 0;
+	p = pending_of(tgid);
 	if (p)
-		pending_drop(tid, p);
-	if (!l || !last_thread(ctx, l, tgid, tid) || !event_wanted(TAPIO_EV_PROCESS_EXIT))
+		pending_drop(tgid, p);
+	if (!event_wanted(TAPIO_EV_PROCESS_EXIT))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXIT, TAPIO_RING_CONTROL, sizeof(*rec));
 	if (!rec)
@@ -409,13 +431,15 @@ static __always_inline int report_exit(void *ctx, bool v4_18)
 SEC("tp/sched/sched_process_exit")
 int process_exit_abi(void *ctx)
 {
-	return report_exit(ctx, false);
+	report_exit(ctx, false);
+	return TP_PASS;
 }
 
 SEC("tp/sched/sched_process_exit")
 int process_exit_abi_v4_18(void *ctx)
 {
-	return report_exit(ctx, true);
+	report_exit(ctx, true);
+	return TP_PASS;
 }
 
 /* ---- fork ---- */
@@ -465,13 +489,15 @@ static __always_inline int report_fork(void *ctx, bool v4_18)
 SEC("tp/task/task_newtask")
 int process_newtask_abi(void *ctx)
 {
-	return report_fork(ctx, false);
+	report_fork(ctx, false);
+	return TP_PASS;
 }
 
 SEC("tp/task/task_newtask")
 int process_newtask_abi_v4_18(void *ctx)
 {
-	return report_fork(ctx, true);
+	report_fork(ctx, true);
+	return TP_PASS;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

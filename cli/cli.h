@@ -25,7 +25,6 @@ int cmd_version(int argc, char **argv);
 
 struct run_options {
 	struct collect_options collect;
-	bool verbose;
 };
 
 /* getopt_long values above any character. */

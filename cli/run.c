@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -124,11 +125,13 @@ int select_collectors(struct run_options *run, int n, char **names)
 
 int check_host(const char *command)
 {
-	char release[128] = "unknown", why[256];
+	struct utsname u = { .release = "(unknown)" };
+	char why[256];
 
-	if (!kernel_is_supported(release, sizeof(release))) {
+	uname(&u);
+	if (!host_kernel_at_least(4, 14)) {
 		log_error("Linux %s is not supported: Tapio needs 4.14 or later, because older kernels lack the tracepoint programs that it is made of",
-			  release);
+			  u.release);
 		return STATUS_UNSUPPORTED;
 	}
 	if (!host_may_trace(command, why, sizeof(why))) {

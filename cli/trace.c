@@ -464,7 +464,7 @@ int cmd_trace(int argc, char **argv)
 {
 	static struct trace t; /* large, and one per process */
 	char why[256];
-	int status;
+	int status, err;
 
 	memset(&t, 0, sizeof(t));
 	t.run.collect.transport = transport_defaults;
@@ -476,7 +476,12 @@ int cmd_trace(int argc, char **argv)
 	if (status)
 		return status;
 	warn_about_view();
-	if (catch_signals() || collector_open(&t.collector, &t.run.collect, why, sizeof(why))) {
+	err = catch_signals();
+	if (err)
+		snprintf(why, sizeof(why), "eventfd: %s", strerror(-err));
+	else
+		err = collector_open(&t.collector, &t.run.collect, why, sizeof(why));
+	if (err) {
 		log_error("trace: %s", why);
 		return STATUS_FAILED;
 	}

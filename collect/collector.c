@@ -6,27 +6,16 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/host.h"
 #include "collect/bpflog.h"
 
 /* Control: 0.5 s of ten thousand processes per second. Multiples of a page, powers of two. */
 const struct transport_options transport_defaults = {
 	.ring_bytes = { [TAPIO_RING_CONTROL] = 4 << 20, [TAPIO_RING_BULK] = 8 << 20 },
 };
-
-bool kernel_is_supported(char *release, size_t size)
-{
-	unsigned major = 0, minor = 0;
-	struct utsname u;
-
-	if (uname(&u))
-		return false;
-	snprintf(release, size, "%s", u.release);
-	sscanf(u.release, "%u.%u", &major, &minor);
-	return major > 4 || (major == 4 && minor >= 14);
-}
 
 /* The events of a sensor, and whether any of them goes through the bulk ring. */
 static uint64_t events_of(unsigned sensor, bool *bulk)
@@ -54,7 +43,8 @@ static int settings_write(const struct collector *c, const struct collect_option
 	if (filters < 0)
 		return filters;
 	config.filters = (__u32)filters;
-	config.self_tgid = options->self ? 0 : (__u32)getpid();
+	/* In a pid namespace our number is another process's in the host's, which programs see. */
+	config.self_tgid = options->self || !host_pid_namespace() ? 0 : (__u32)getpid();
 	return bpf_map_update_elem(c->transport.settings_fd, &zero, &config, BPF_ANY) ? -errno : 0;
 }
 
@@ -73,6 +63,17 @@ static void start_sensors(struct collector *c, const struct collect_options *opt
 	}
 }
 
+/* Perf buffers take three descriptors per CPU. */
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int collector_open(struct collector *c, const struct collect_options *options, char *why, size_t size)
 {
 	struct transport_options transport = options->transport;
@@ -88,6 +89,7 @@ int collector_open(struct collector *c, const struct collect_options *options, c
 	}
 	if (!bulk)
 		transport.ring_bytes[TAPIO_RING_BULK] = (size_t)sysconf(_SC_PAGESIZE);
+	raise_fd_limit();
 	err = transport_open(&c->transport, &transport);
 	if (err) {
 		snprintf(why, size, "creating the shared maps: %s", strerror(-err));
@@ -120,6 +122,23 @@ void collector_close(struct collector *c)
 	transport_close(&c->transport);
 }
 
+/*
+ * Before 5.1 only the kernel counts what a full perf buffer refused, for all sensors together: it is
+ * told of the first one that sends there until the sums are settled. Later the programs know too.
+ */
+static void add_perf_lost(const struct collector *c, struct losses *ret)
+{
+	uint64_t kernel = reader_perf_lost(&c->reader), known = 0;
+
+	for (unsigned s = 1; s < TAPIO_SENSOR_MAX; s++)
+		known += ret->count[s][TAPIO_CAUSE_RING_FULL];
+	for (unsigned s = 1; s < TAPIO_SENSOR_MAX && kernel > known; s++)
+		if (c->runs[s].obj) {
+			ret->count[s][TAPIO_CAUSE_PERF_FULL] += kernel - known;
+			return;
+		}
+}
+
 int collector_losses(struct collector *c, bool settled, struct losses *ret)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -142,5 +161,7 @@ int collector_losses(struct collector *c, bool settled, struct losses *ret)
 		if (settled && counters.made > unsent)
 			lost[TAPIO_CAUSE_PERF_FULL] += counters.made - unsent;
 	}
+	if (!settled)
+		add_perf_lost(c, ret);
 	return 0;
 }

@@ -47,7 +47,4 @@ void collector_close(struct collector *c);
  */
 int collector_losses(struct collector *c, bool settled, struct losses *ret);
 
-/* Kernels before 4.14 are refused by version: nothing of Tapio works there. */
-bool kernel_is_supported(char *release, size_t size);
-
 #endif

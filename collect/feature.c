@@ -14,11 +14,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/cpus.h"
+#include "base/host.h"
 #include "collect/tracefs.h"
 
 #define KERNEL_BTF "/sys/kernel/btf/vmlinux"
@@ -106,13 +106,7 @@ static void probe_btf(struct feature_result *r)
  */
 static bool ringbuf_sleeps(void)
 {
-	unsigned major = 0, minor = 0;
-	struct utsname u;
-
-	if (access("/sys/kernel/realtime", F_OK) || uname(&u))
-		return false;
-	sscanf(u.release, "%u.%u", &major, &minor);
-	return major < 6 || (major == 6 && minor < 12);
+	return !access("/sys/kernel/realtime", F_OK) && !host_kernel_at_least(6, 12);
 }
 
 static void probe_ringbuf(struct feature_result *r)
@@ -231,7 +225,7 @@ static void probe_tracepoint(struct feature_result *r)
 	prog = load_return_0(BPF_PROG_TYPE_TRACEPOINT, NULL);
 	if (prog < 0)
 		say_errno(r, "loading", errno);
-	else if (ioctl(event, PERF_EVENT_IOC_SET_BPF, prog))
+	else if (ioctl(event, PERF_EVENT_IOC_SET_BPF, prog) && errno != EEXIST) /* 4.14: taken, so it works */
 		say_errno(r, "attaching", errno);
 	else
 		r->have = true;

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/host.h"
 #include "base/log.h"
 #include "collect/bpflog.h"
 #include "collect/image.h"
@@ -188,8 +188,8 @@ static int attach_program(struct sensor_run *run, struct bpf_program *prog, char
 	}
 	if (!link) {
 		err = -errno;
-		snprintf(why, WHY_MAX, "attaching %s to %s: %s", bpf_program__name(prog), section,
-			 strerror(-err));
+		snprintf(why, WHY_MAX, "attaching %s to %s: %s%s", bpf_program__name(prog), section,
+			 strerror(-err), err == -EEXIST ? ": another program is there, and before 4.15 there is room for one" : "");
 		return err;
 	}
 	run->links[run->nlinks++] = link;
@@ -390,25 +390,16 @@ size_t sensor_map_bytes(const struct sensor_run *run)
 	if (!run->obj)
 		return 0;
 	bpf_object__for_each_map(map, run->obj)
-		if (strncmp(bpf_map__name(map), "tapio_", 6))
+		/* Shared ones are not counted here; before 4.15 the kernel has forgotten their names. */
+		if (bpf_map__name(map)[0] && strncmp(bpf_map__name(map), "tapio_", 6))
 			sum += (size_t)bpf_map__max_entries(map) *
 			       (bpf_map__key_size(map) + bpf_map__value_size(map));
 	return sum;
 }
 
-static bool misses_are_counted(void)
-{
-	unsigned major = 0, minor = 0;
-	struct utsname u;
-
-	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
-		return false;
-	return major > 6 || (major == 6 && minor >= 7);
-}
-
 bool sensor_loss_is_provable(const struct sensor_run *run)
 {
-	if (!run->tier || misses_are_counted())
+	if (!run->tier || host_kernel_at_least(6, 7))
 		return true;
 	for (unsigned i = 0; i < TIER_PROGRAMS_MAX && run->tier->programs[i].name; i++) {
 		const char *hook = sensor_hook(run, run->tier->programs[i].name);

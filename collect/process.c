@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/host.h"
+
 #define EXEC EVENT_BIT(TAPIO_EV_PROCESS_EXEC)
 #define EXEC_FAILED EVENT_BIT(TAPIO_EV_PROCESS_EXEC_FAILED)
 #define EXIT EVENT_BIT(TAPIO_EV_PROCESS_EXIT)
@@ -58,7 +60,8 @@
 	"process.fork:process.parent_pid "
 
 #define ABI_HOW                                                                                    \
-	"arguments are the caller's at the entry of execve, 40 of 511 bytes, 4,607 in all, at most; " \
+	"arguments are the caller's at the entry of execve, 40 of 511 bytes, 4,607 in all, at most, and "  \
+	"cut where the caller has not touched their memory yet (literals right after fork); "          \
 	"the executable is the path given to execve if that is absolute (of a script the script, of " \
 	"a symbolic link the link); the parent is who created the process since Tapio started, or " \
 	"was its parent then"
@@ -116,7 +119,7 @@ static const struct tier tiers[] = {
 	  .derives = ABI_DERIVES "process.fork:cgroup.id ",
 	  .derives_how = ABI_HOW "; the cgroup of a fork is the parent's",
 	  .programs = { { "process_newtask_abi_v4_18", EXEC | EXEC_FAILED | EXIT | FORK },
-			{ "process_exit_abi_v4_18", EXEC | EXEC_FAILED | EXIT },
+			{ "process_exit_abi_v4_18", EXEC | EXEC_FAILED | EXIT | FORK },
 			{ "process_exec_abi_v4_18", EXEC | EXEC_FAILED },
 			{ "process_execve_failed_abi_v4_18", EXEC | EXEC_FAILED },
 			{ "process_execveat_failed_abi_v4_18", EXEC | EXEC_FAILED },
@@ -131,7 +134,7 @@ static const struct tier tiers[] = {
 	  .derives = ABI_DERIVES,
 	  .derives_how = ABI_HOW,
 	  .programs = { { "process_newtask_abi", EXEC | EXEC_FAILED | EXIT | FORK },
-			{ "process_exit_abi", EXEC | EXEC_FAILED | EXIT },
+			{ "process_exit_abi", EXEC | EXEC_FAILED | EXIT | FORK },
 			{ "process_exec_abi", EXEC | EXEC_FAILED },
 			{ "process_execve_failed_abi", EXEC | EXEC_FAILED },
 			{ "process_execveat_failed_abi", EXEC | EXEC_FAILED },
@@ -141,6 +144,23 @@ static const struct tier tiers[] = {
 };
 
 /* ---- abi: what was there before us ---- */
+
+/* The first thread of a process may have left long ago and still be listed: it does not count. */
+static bool thread_is_alive(const char *pid, const char *tid)
+{
+	char path[320], line[512], *end = NULL;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/task/%s/stat", pid, tid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	/* "TID (COMM) STATE": the comm may hold anything, its bracket is the last one */
+	if (fgets(line, sizeof(line), f))
+		end = strrchr(line, ')');
+	fclose(f);
+	return end && end[1] == ' ' && !strchr("ZX", end[2]);
+}
 
 static unsigned count_threads(const char *pid)
 {
@@ -153,7 +173,7 @@ static unsigned count_threads(const char *pid)
 	if (!dir)
 		return 0;
 	for (struct dirent *e; (e = readdir(dir));)
-		n += isdigit((unsigned char)e->d_name[0]) != 0;
+		n += isdigit((unsigned char)e->d_name[0]) && thread_is_alive(pid, e->d_name);
 	closedir(dir);
 	return n;
 }
@@ -171,7 +191,9 @@ static void seed_threads(int map, const char *pid)
 		bool known = !bpf_map_lookup_elem(map, &tgid, &before);
 		unsigned n = count_threads(pid);
 
-		if (n < 2 && !known)
+		if (!n) /* it has died meanwhile: its number may be another's soon */
+			bpf_map_delete_elem(map, &tgid);
+		if (!n || (n < 2 && !known))
 			return;
 		before.base = (__s64)n - before.change;
 		if (bpf_map_update_elem(map, &tgid, &before, known ? BPF_EXIST : BPF_NOEXIST))
@@ -206,7 +228,8 @@ static int started(const struct sensor_run *run)
 	struct bpf_map *parents = bpf_object__find_map_by_name(run->obj, "process_parents");
 	DIR *proc;
 
-	if (!run->tier->abi)
+	/* The numbers in another pid namespace's /proc are not those that the programs see. */
+	if (!run->tier->abi || !host_pid_namespace())
 		return 0;
 	proc = opendir("/proc");
 	if (!proc || !threads || !parents) {
@@ -229,6 +252,5 @@ SENSOR(process) = {
 	.help = "processes: started programs, failed starts, ends, forks",
 	.tiers = tiers,
 	.layout = layout,
-	.layout_size = sizeof(struct tapio_process_layout),
 	.started = started,
 };

@@ -81,8 +81,12 @@ long reader_drain(struct reader *r, bool all, record_fn *fn, void *arg)
 			release_all(t);
 	}
 	release_all(t);
-	if (n)
+	if (n) {
 		r->last_record_ns = clock_ns(CLOCK_MONOTONIC);
+		/* A watermark that was passed while we were already here woke nobody: its mark goes too. */
+		if (!r->asleep)
+			transport_set_awake(t);
+	}
 	return err < 0 ? err : n;
 }
 
@@ -136,6 +140,7 @@ uint64_t reader_perf_lost(const struct reader *r)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < r->transport->nqueues; i++)
-		sum += r->transport->queues[i].perf_lost;
+		if (!r->transport->queues[i].bell)
+			sum += r->transport->queues[i].perf_lost;
 	return sum;
 }

@@ -106,7 +106,7 @@ static struct piece ring_take(struct queue *q)
 
 /* ---- perf buffer: perf_event_open(2), "MMAP layout" ---- */
 
-int queue_open_perf(struct queue *q, int map_fd, uint8_t ring, unsigned cpu, size_t bytes, bool wake_each)
+int queue_open_perf(struct queue *q, int map_fd, uint8_t ring, unsigned cpu, size_t bytes, bool bell)
 {
 	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
 					.config = PERF_COUNT_SW_BPF_OUTPUT,
@@ -119,8 +119,9 @@ int queue_open_perf(struct queue *q, int map_fd, uint8_t ring, unsigned cpu, siz
 	memset(q, 0, sizeof(*q));
 	q->perf = true;
 	q->ring = ring;
-	attr.watermark = !wake_each;
-	if (wake_each)
+	q->bell = bell;
+	attr.watermark = !bell;
+	if (bell)
 		attr.wakeup_events = 1;
 	else
 		attr.wakeup_watermark = (uint32_t)(bytes / 2);

@@ -17,6 +17,7 @@
 struct queue {
 	int fd;          /* of the ring map or perf event; becomes readable at a wake-up. Owned if perf */
 	bool perf;
+	bool bell;       /* carries no records, only wakes */
 	uint8_t ring;    /* enum tapio_ring */
 	void *pages;     /* the consumer's page, or perf's page and its data */
 	void *produced;  /* the producer's page and the data, mapped twice in a row (not perf) */
@@ -38,9 +39,9 @@ int queue_open_ring(struct queue *q, int map_fd, uint8_t ring);
 
 /*
  * A perf buffer of `bytes` (a power of two of pages) on one CPU, entered into the perf event
- * array at index `cpu`. Wakes its reader at half of it, or with each record if wake_each.
+ * array at index `cpu`. Wakes its reader at half of it; a bell with each.
  */
-int queue_open_perf(struct queue *q, int map_fd, uint8_t ring, unsigned cpu, size_t bytes, bool wake_each);
+int queue_open_perf(struct queue *q, int map_fd, uint8_t ring, unsigned cpu, size_t bytes, bool bell);
 
 void queue_close(struct queue *q);
 

@@ -59,7 +59,6 @@ struct sensor {
 	const char *help;
 	const struct tier *tiers;          /* ends with a tier without a name */
 	const struct layout_field *layout; /* ends with a field without a name; NULL: none */
-	size_t layout_size;
 	/* Called once its programs are attached. Optional. 0 or a negative errno, which costs the tier. */
 	int (*started)(const struct sensor_run *run);
 };

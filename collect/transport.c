@@ -55,17 +55,24 @@ static int maps_create(struct transport *t)
 	return 0;
 }
 
+static void transport_forget(struct transport *t)
+{
+	memset(t, 0, sizeof(*t));
+	t->slots_fd = t->counts_fd = t->readers_fd = t->settings_fd = t->filter_fd = t->cgroups_fd = -1;
+	t->bell_fd = t->epoll_fd = -1;
+	for (int i = 0; i < TAPIO_RINGS; i++)
+		t->ring_fd[i] = t->perf_fd[i] = -1;
+}
+
 int transport_open(struct transport *t, const struct transport_options *options)
 {
 	int err;
 
-	memset(t, 0, sizeof(*t));
+	transport_forget(t);
 	t->options = *options;
 	t->cpus = cpus_possible();
-	t->slots_fd = t->counts_fd = t->readers_fd = t->settings_fd = t->filter_fd = t->cgroups_fd = -1;
-	t->bell_fd = -1;
-	for (int i = 0; i < TAPIO_RINGS; i++)
-		t->ring_fd[i] = t->perf_fd[i] = -1;
+	if (t->cpus > CPUS_MAX)
+		return -E2BIG;
 	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (t->epoll_fd < 0)
 		return -errno;
@@ -87,12 +94,24 @@ static int watch(struct transport *t, int fd)
 	return epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
-int transport_use_ring(struct transport *t)
+/* Takes back what a failed transport_use_* opened, so that it is not taken for open later. */
+static void close_queues(struct transport *t, unsigned from, int fds[TAPIO_RINGS])
+{
+	while (t->nqueues > from)
+		queue_close(&t->queues[--t->nqueues]);
+	for (int i = 0; i < TAPIO_RINGS; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+static int open_rings(struct transport *t)
 {
 	static const char *const names[TAPIO_RINGS] = { "tapio_control", "tapio_bulk" };
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	for (uint8_t i = 0; i < TAPIO_RINGS && t->ring_fd[i] < 0; i++) {
+	for (uint8_t i = 0; i < TAPIO_RINGS; i++) {
 		size_t bytes = power_of_two(t->options.ring_bytes[i], page);
 		int err;
 
@@ -108,6 +127,19 @@ int transport_use_ring(struct transport *t)
 			return err;
 	}
 	return transport_set_awake(t);
+}
+
+int transport_use_ring(struct transport *t)
+{
+	unsigned before = t->nqueues;
+	int err;
+
+	if (t->ring_fd[0] >= 0)
+		return 0;
+	err = open_rings(t);
+	if (err)
+		close_queues(t, before, t->ring_fd);
+	return err;
 }
 
 static int perf_open_cpus(struct transport *t, int map_fd, uint8_t ring, size_t bytes, bool bell)
@@ -127,14 +159,12 @@ static int perf_open_cpus(struct transport *t, int map_fd, uint8_t ring, size_t 
 	return err;
 }
 
-int transport_use_perf(struct transport *t)
+static int open_perf(struct transport *t)
 {
 	static const char *const names[TAPIO_RINGS] = { "tapio_control", "tapio_bulk" };
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	int err;
 
-	if (t->perf_fd[0] >= 0)
-		return 0;
 	for (uint8_t i = 0; i < TAPIO_RINGS; i++) {
 		size_t least = t->options.ring_bytes[i] <= page ? page : PERF_MIN_BYTES;
 		size_t bytes = power_of_two(t->options.ring_bytes[i] / t->cpus, least < page ? page : least);
@@ -147,6 +177,19 @@ int transport_use_perf(struct transport *t)
 			return err;
 	}
 	return perf_open_cpus(t, t->bell_fd, TAPIO_RING_CONTROL, page, true);
+}
+
+int transport_use_perf(struct transport *t)
+{
+	unsigned before = t->nqueues;
+	int err;
+
+	if (t->perf_fd[0] >= 0)
+		return 0;
+	err = open_perf(t);
+	if (err)
+		close_queues(t, before, t->perf_fd);
+	return err;
 }
 
 int transport_attach(const struct transport *t, struct bpf_object *obj, bool perf)
@@ -237,6 +280,5 @@ void transport_close(struct transport *t)
 	for (size_t i = 0; i < COUNT_OF(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	memset(t, 0, sizeof(*t));
-	t->epoll_fd = -1;
+	transport_forget(t);
 }

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#include "base/cleanup.h"
 
 const struct event_field event_common[] = {
 	FIELD(tapio_event, tgid, "process.pid", "process id, in the initial pid namespace"),
@@ -14,7 +14,7 @@ const struct event_field event_common[] = {
 	FIELD(tapio_event, cgroup_id, "cgroup.id",
 	      "id of the process's cgroup in the cgroup v2 hierarchy", .flags = OMIT_ZERO),
 };
-const unsigned event_ncommon = COUNT(event_common);
+const unsigned event_ncommon = COUNT_OF(event_common);
 
 static const struct event_field lost[] = {
 	FIELD(tapio_lost, sensor, "tapio.lost.sensor", "whose records or runs were lost", .label = "sensor"),
@@ -124,7 +124,7 @@ static const struct event_field process_fork[] = {
 	[t] = { .type = t,                                                                         \
 		.size = sizeof(struct tapio_##s),                                                  \
 		.sensor = snsr,                                                                    \
-		.nfields = COUNT(s),                                                               \
+		.nfields = COUNT_OF(s),                                                             \
 		.fields = s,                                                                       \
 		.name = ev_name,                                                                   \
 		.help = ev_help,                                                                   \

@@ -44,7 +44,7 @@ void test_allow_seconds(unsigned seconds);
 			test_failed(__FILE__, __LINE__, __VA_ARGS__);                              \
 	} while (0)
 
-/* As CHECK, and ends the test. */
+/* As CHECK, and ends the test if any check of it has failed so far. */
 #define REQUIRE(cond, ...)                                                                         \
 	do {                                                                                       \
 		CHECK(cond, __VA_ARGS__);                                                          \

@@ -111,6 +111,12 @@ struct {
 	__uint(value_size, sizeof(u32));
 } tapio_cgroups SEC(".maps");
 
+/*
+ * What a program on a classic tracepoint returns. 0 would hide the event from every perf user of the
+ * tracepoint on the machine: trace_call_bpf() and its callers take it for "filter out".
+ */
+#define TP_PASS 1
+
 /* ---- counters ---- */
 
 static __always_inline struct tapio_counters *counters_of(u32 sensor)
@@ -118,7 +124,7 @@ static __always_inline struct tapio_counters *counters_of(u32 sensor)
 	return bpf_map_lookup_elem(&tapio_counts, &sensor);
 }
 
-/* One thing that happened at a hook will not reach the reader. */
+/* One thing that happened at a hook will not reach the reader, or not whole. */
 static __always_inline void count_loss(u32 sensor, u32 cause)
 {
 	struct tapio_counters *c = counters_of(sensor);
@@ -310,7 +316,9 @@ static __always_inline long perf_output(void *ctx, void *map, u32 ring, void *re
 		u64 ding = 1;
 
 		reader->asleep = 0;
-		bpf_perf_event_output(ctx, &tapio_bell, BPF_F_CURRENT_CPU, &ding, sizeof(ding));
+		/* A CPU that came online after start has no bell: leave the waking to the next record. */
+		if (bpf_perf_event_output(ctx, &tapio_bell, BPF_F_CURRENT_CPU, &ding, sizeof(ding)))
+			reader->asleep = 1;
 	}
 	return err;
 }

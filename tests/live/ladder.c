@@ -152,8 +152,7 @@ TEST(live, ladder_layout)
 		{ 0 },
 	};
 	struct layout_field layout[] = { { "sched/sched_process_exit", "field_of_nobody", 0, false }, { 0 } };
-	const struct sensor sensor = { .id = TAPIO_SENSOR_PROCESS, .tiers = tiers, .layout = layout,
-				       .layout_size = sizeof(struct tapio_process_layout) };
+	const struct sensor sensor = { .id = TAPIO_SENSOR_PROCESS, .tiers = tiers, .layout = layout };
 	struct ladder_options options = { .events = EVENTS };
 	static struct transport t;
 	static struct sensor_run run;
