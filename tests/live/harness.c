@@ -30,20 +30,33 @@ struct variant {
 
 static const char *const way_names[WAYS] = { "", " --no-ringbuf", " as before 5.8", "" };
 
-static const struct sensor *process_sensor(void)
+static const struct sensor *sensor_by_id(unsigned id)
 {
 	const struct sensor *const *s, *const *end = sensors(&s);
 
 	for (; s < end; s++)
-		if ((*s)->id == TAPIO_SENSOR_PROCESS)
+		if ((*s)->id == id)
 			return *s;
 	return NULL;
 }
 
-static unsigned list_variants(struct variant *ret)
+static uint64_t events_of(unsigned sensor)
 {
-	const struct tier *tiers = process_sensor()->tiers;
-	unsigned n = 0, height = ladder_height(process_sensor());
+	uint64_t events = 0;
+
+	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
+		const struct event_desc *desc = event_desc_by_type(type);
+
+		if (desc && desc->sensor == sensor)
+			events |= EVENT_BIT(type);
+	}
+	return events;
+}
+
+static unsigned list_variants(const struct sensor *sensor, struct variant *ret)
+{
+	const struct tier *tiers = sensor->tiers;
+	unsigned n = 0, height = ladder_height(sensor);
 
 	for (unsigned i = 0; i < height; i++)
 		ret[n++] = (struct variant){ &tiers[i], tiers[i].abi ? ABI : RING };
@@ -67,8 +80,9 @@ static void skip_if_lacking(const struct live *l)
 			SKIP("%s: needs %s: %s", l->name, feature_name(f), feature(f)->why);
 }
 
-static void prepare(struct live *l, const struct variant *v)
+static void prepare(struct live *l, const struct sensor *sensor, const struct variant *v)
 {
+	l->sensor = sensor;
 	l->tier = v->tier;
 	snprintf(l->name, sizeof(l->name), "%s%s", v->tier->name, way_names[v->way]);
 	l->name_length = strlen(l->name);
@@ -81,13 +95,13 @@ static void prepare(struct live *l, const struct variant *v)
 	if (v->way == PERF_OLD)
 		l->core_disabled = CORE_RINGBUF | CORE_BOOT_CLOCK | CORE_GROUP_DEAD;
 	skip_if_lacking(l);
-	l->options.events = ~0ull;
+	l->options.events = events_of(sensor->id);
 	l->options.self = true;
 	l->options.transport = transport_defaults;
 	/* On a machine that does other things too, their records must fit as well. */
 	if (live_patience() == 1)
 		l->options.transport.ring_bytes[TAPIO_RING_CONTROL] *= 4;
-	l->options.tiers[TAPIO_SENSOR_PROCESS] = v->tier->name;
+	l->options.tiers[sensor->id] = v->tier->name;
 	l->cgroup_id = own_cgroup_id();
 }
 
@@ -103,7 +117,20 @@ static void own_files(struct live *l, const char *dir, const char *program)
 	l->program = own_program;
 }
 
-static pid_t start_variant(live_body *body, const struct variant *v, const char *dir, const char *program)
+enum variant_state { WAITING, RUNNING, SKIPPED, DONE, NEEDLESS };
+
+struct schedule {
+	const struct sensor *sensor;
+	struct variant variants[VARIANTS_MAX];
+	enum variant_state states[VARIANTS_MAX];
+	pid_t pids[VARIANTS_MAX];
+	int statuses[VARIANTS_MAX];
+	unsigned n;
+	bool per_transport;
+};
+
+static pid_t start_variant(const struct schedule *s, unsigned i, live_body *body, const char *dir,
+			   const char *program)
 {
 	static struct live l; /* large, and one per process */
 	pid_t pid;
@@ -113,7 +140,7 @@ static pid_t start_variant(live_body *body, const struct variant *v, const char 
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prepare(&l, v);
+	prepare(&l, s->sensor, &s->variants[i]);
 	own_files(&l, dir, program);
 	body(&l);
 	live_stop(&l);
@@ -121,17 +148,6 @@ static pid_t start_variant(live_body *body, const struct variant *v, const char 
 	fflush(stdout);
 	_exit(0);
 }
-
-enum variant_state { WAITING, RUNNING, SKIPPED, DONE, NEEDLESS };
-
-struct schedule {
-	struct variant variants[VARIANTS_MAX];
-	enum variant_state states[VARIANTS_MAX];
-	pid_t pids[VARIANTS_MAX];
-	int statuses[VARIANTS_MAX];
-	unsigned n;
-	bool per_transport;
-};
 
 /*
  * Core tiers that go another way than the ring are alternatives: after the first that was not
@@ -177,7 +193,7 @@ static void run_schedule(struct schedule *s, live_body *body, const char *dir, c
 		running = 0;
 		for (unsigned i = 0; i < s->n; i++) {
 			if (running < at_once && s->states[i] == WAITING && may_start(s, i)) {
-				s->pids[i] = start_variant(body, &s->variants[i], dir, program);
+				s->pids[i] = start_variant(s, i, body, dir, program);
 				s->states[i] = RUNNING;
 			}
 			running += s->states[i] == RUNNING;
@@ -187,13 +203,13 @@ static void run_schedule(struct schedule *s, live_body *body, const char *dir, c
 	} while (running);
 }
 
-static void run_variants(live_body *body, bool per_transport)
+static void run_variants(unsigned sensor, live_body *body, bool per_transport)
 {
-	struct schedule s = { .per_transport = per_transport };
+	struct schedule s = { .sensor = sensor_by_id(sensor), .per_transport = per_transport };
 	char dir[64], program[96];
 	bool ran = false;
 
-	s.n = list_variants(s.variants);
+	s.n = list_variants(s.sensor, s.variants);
 	stimulus_dir(dir, sizeof(dir), program, sizeof(program));
 	run_schedule(&s, body, dir, program);
 	remove_tree(dir);
@@ -204,7 +220,7 @@ static void run_variants(live_body *body, bool per_transport)
 		      way_names[s.variants[i].way], s.statuses[i]);
 	}
 	if (!ran)
-		SKIP("no tier of the process sensor runs here");
+		SKIP("no tier of the %s sensor runs here", sensor_name(sensor));
 }
 
 void live_about(struct live *l, const char *what)
@@ -215,12 +231,17 @@ void live_about(struct live *l, const char *what)
 
 void live_on_every_tier(live_body *body)
 {
-	run_variants(body, false);
+	run_variants(TAPIO_SENSOR_PROCESS, body, false);
+}
+
+void live_on_every_tier_of(unsigned sensor, live_body *body)
+{
+	run_variants(sensor, body, false);
 }
 
 void live_on_every_transport(live_body *body)
 {
-	run_variants(body, true);
+	run_variants(TAPIO_SENSOR_PROCESS, body, true);
 }
 
 unsigned live_patience(void)
@@ -266,10 +287,10 @@ static void learn_absent(struct live *l)
 
 static void require_tier(const struct live *l)
 {
-	const struct sensor_run *run = &l->collector.runs[TAPIO_SENSOR_PROCESS];
+	const struct sensor_run *run = &l->collector.runs[l->sensor->id];
 
-	for (unsigned i = 0; i < ladder_height(process_sensor()); i++)
-		if (&process_sensor()->tiers[i] == l->tier && run->tier != l->tier)
+	for (unsigned i = 0; i < ladder_height(l->sensor); i++)
+		if (&l->sensor->tiers[i] == l->tier && run->tier != l->tier)
 			CHECK(false, "%s: does not run: %s", l->name, run->results[i].why);
 	test_stop_if_failed();
 }
@@ -290,8 +311,8 @@ void live_start(struct live *l)
 	REQUIRE(!err, "%s: %s", l->name, why);
 	l->running = true;
 	if (l->core_disabled)
-		ladder_climb(process_sensor(), &ladder, &l->collector.transport,
-			     &l->collector.runs[TAPIO_SENSOR_PROCESS]);
+		ladder_climb(l->sensor, &ladder, &l->collector.transport,
+			     &l->collector.runs[l->sensor->id]);
 	require_tier(l);
 }
 
@@ -382,7 +403,7 @@ static void check_losses(struct live *l)
 
 	CHECK(!err, "%s: losses: %s", l->name, strerror(-err));
 	for (unsigned cause = 0; !err && cause < TAPIO_CAUSE_MAX; cause++) {
-		uint64_t count = losses.count[TAPIO_SENSOR_PROCESS][cause];
+		uint64_t count = losses.count[l->sensor->id][cause];
 
 		/* Other processes of the machine may hold arguments in pages that are not there. */
 		if (cause == TAPIO_CAUSE_UNREADABLE || (cause == TAPIO_CAUSE_RUN_SKIPPED && l->skips))
@@ -474,7 +495,7 @@ const struct event_view *live_one(const struct live *l, unsigned type, pid_t pid
 
 uint64_t live_skipped(const struct live *l)
 {
-	return sensor_skipped_runs(&l->collector.runs[TAPIO_SENSOR_PROCESS]);
+	return sensor_skipped_runs(&l->collector.runs[l->sensor->id]);
 }
 
 uint64_t live_time_ns(const struct live *l, const struct event_view *view)

@@ -37,11 +37,12 @@
 struct live {
 	char name[96];           /* for messages: the tier, "tp_btf --no-ringbuf", and the case: live_about */
 	size_t name_length;      /* of the tier's part */
+	const struct sensor *sensor; /* the one that is tested */
 	const struct tier *tier;
 	const char *dir;         /* files of this process alone, removed at the test's end */
 	const char *program;     /* in there: a copy of this binary, see stimulus.h */
 	uint64_t core_disabled;  /* CORE_* that are ruled out: the code for older kernels runs instead */
-	struct collect_options options; /* all events, our own too; a body may change it before live_start */
+	struct collect_options options; /* all its events, our own too; a body may change it before live_start */
 	bool lossy;              /* records are meant to be lost: the session's end does not complain */
 	bool skips;              /* the kernel may skip programs, as long as it counts that: live_skipped */
 	bool running;
@@ -61,6 +62,9 @@ typedef void live_body(struct live *l);
  * kernels before 5.8 would run it.
  */
 void live_on_every_tier(live_body *body);
+
+/* The same for each tier of another sensor: an enum tapio_sensor. */
+void live_on_every_tier_of(unsigned sensor, live_body *body);
 
 /* Once for each way that records travel: ring buffer, perf buffer of core and of abi objects. */
 void live_on_every_transport(live_body *body);
