@@ -4,6 +4,7 @@
 # make run        build and print live events; ARGS='-t 10' passes arguments
 # make test       what CI runs          make soak     the long versions
 # make bench      figures and peers     make docs     the generated documents
+# make kernels    Debian's kernels in QEMU, both architectures
 # make help       all targets
 
 VERSION := 0.1.0
@@ -62,7 +63,7 @@ TEST_BPF_IMG := $(TEST_BPF_SRC:%.bpf.c=$(B)/%.img.o) $(EXAMPLE_SRC:%.bpf.c=$(B)/
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all all-arch run test soak bench docs check-docs deps clean help install install-headers build-tests
+.PHONY: all all-arch run test soak kernels bench docs check-docs deps clean help install install-headers build-tests
 
 all: deps
 	@$(MAKE) --no-print-directory $(B)/tapio
@@ -84,6 +85,13 @@ test:
 soak:
 	@OUT=$(OUT) tests/soak
 
+# KERNEL=6.12 ARCH=arm64 choose from tests/kernels/table
+kernels:
+	@tools/install-deps build arm64 test kernels
+	@$(MAKE) --no-print-directory ARCH=x86_64 build-tests
+	@$(MAKE) --no-print-directory ARCH=arm64 build-tests
+	@OUT=$(OUT) tests/kernels/run $(ARGS)
+
 bench:
 	@OUT=$(OUT) tests/bench/run $(ARGS)
 
@@ -91,7 +99,7 @@ deps:
 	@tools/install-deps
 
 help:
-	@sed -n '2,8s/^# //p' Makefile
+	@sed -n '2,9s/^# //p' Makefile
 
 # ---- user space ----
 

@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/cpus.h"
 #include "base/fs.h"
+#include "base/host.h"
 
 static int open_mounted(void)
 {
@@ -78,6 +79,15 @@ static int open_in_own_namespace(void)
 	return fd;
 }
 
+/*
+ * Under lockdown=confidentiality kernels from 6.12 to 7.3 at least oops when tracefs is unmounted
+ * (tracefs_destroy_inode; no Tapio needed for it), and it gives nothing there anyway.
+ */
+static bool mounting_is_safe(void)
+{
+	return strcmp(host_lockdown(), "confidentiality") != 0;
+}
+
 int tracefs_dir(void)
 {
 	static int dir = -1;
@@ -85,6 +95,8 @@ int tracefs_dir(void)
 	if (dir >= 0)
 		return dir;
 	dir = open_mounted();
+	if (dir < 0 && !mounting_is_safe())
+		return -EPERM;
 	if (dir < 0)
 		dir = fs_open_detached("tracefs");
 	if (dir == -ENOSYS || dir == -ENODEV)
