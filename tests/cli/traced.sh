@@ -87,7 +87,10 @@ judge_json() {
 	iconv -f UTF-8 -t UTF-8 <"$tmp/out" >/dev/null 2>&1 || fail "output" "valid UTF-8" "$(iconv -f UTF-8 -t UTF-8 <"$tmp/out" 2>&1 >/dev/null)"
 	is "differences from the JSON schema" "" \
 		"$(jq -r --slurpfile schema "$tmp/schema.json" -f "$tmp/conforms.jq" "$tmp/out" 2>&1 | sort | uniq -c | head -n 5)"
-	is "events out of order of time" 0 "$(jq -sr '[.[].time] | if . == sort then 0 else . end' "$tmp/out")"
+	# what happens on two CPUs at once may come in either order: docs/EVENTS.md promises a window
+	is "events out of order of time by more than 5 ms" "" "$(jq -sr '
+		[.[].time | (.[0:19] + "Z" | fromdate) + ("0" + .[19:29] | tonumber)] as $t |
+		range(1; $t | length) | select($t[.] < $t[. - 1] - 0.005)' "$tmp/out")"
 	summary
 	is "events in the summary" "$(q 'select(.event != "tapio.lost") | 1' | wc -l)" "$events"
 }

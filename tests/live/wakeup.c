@@ -172,7 +172,8 @@ static void few_wakeups(struct live *l)
 	}
 	child_end(pid);
 	close(outer);
-	CHECK(wakeups >= 2 && wakeups <= STORM / 50, "%s: %u wake-ups for %d records", l->name, wakeups, STORM);
+	/* Two, unless a busy machine let us run only after the storm: then one stands for both. */
+	CHECK(wakeups >= 1 && wakeups <= STORM / 50, "%s: %u wake-ups for %d records", l->name, wakeups, STORM);
 	live_drain(l);
 	CHECK(live_count(l, TAPIO_EV_PROCESS_EXEC_FAILED, pid) == STORM, "%s: %u of %d records", l->name,
 	      live_count(l, TAPIO_EV_PROCESS_EXEC_FAILED, pid), STORM);
