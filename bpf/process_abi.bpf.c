@@ -24,7 +24,7 @@
 #define ARG_BYTES 512     /* bytes of one of them, NUL included */
 #define ARGS_BYTES 4096   /* bytes of all */
 #define FILENAME_BYTES 4096
-#define EXECS_MAX 64      /* calls of execve(2) in progress at once */
+#define EXECS_MAX 256     /* calls of execve(2) in progress at once */
 
 /* One call of execve(2) in progress. */
 struct pending_exec {
