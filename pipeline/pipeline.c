@@ -10,7 +10,6 @@
 void pipeline_init(struct pipeline *p)
 {
 	memset(p, 0, sizeof(*p));
-	p->wanted = UINT64_MAX;
 	pipeline_clocks(p);
 }
 
@@ -86,8 +85,6 @@ int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t 
 		*(err == -ENOENT ? &p->unknown[sensor] : &p->malformed[sensor]) += 1;
 		return 0;
 	}
-	if (!(p->wanted >> view.desc->type & 1))
-		return 0;
 	if (p->limit && p->events >= p->limit)
 		return 1;
 	view.absent = &p->absent[view.desc->type];

@@ -19,7 +19,6 @@ struct pipeline {
 	struct event_sink *sinks[PIPELINE_SINKS_MAX]; /* owned */
 	unsigned nsinks;
 	uint64_t limit;         /* stop after this many events; 0: none */
-	uint64_t wanted;        /* bit of each event type that is shown; others pass silently */
 	uint64_t events;        /* given to the sinks, tapio.lost not counted */
 	/* By the sensor that the record names; 0: none that we know. */
 	uint64_t received[TAPIO_SENSOR_MAX];  /* records from the rings, refused ones included */
