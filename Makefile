@@ -39,14 +39,14 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -I. -ffunction-sections -fdata-sections \
 	-fno-common -fstack-protector-strong \
 	$(if $(SYSROOT),-isystem $(SYSROOT)/usr/include -L$(SYSROOT)/usr/lib/$(TRIPLE))
-LDLIBS := -lbpf -lelf -lz
+LDLIBS := -lbpf -lelf -lz -levent_extra -levent_core -lyaml -ljansson -lseccomp -lpthread
 LDFLAGS_ALL := -static -Wl,--gc-sections -Wl,-z,noexecstack $(LDFLAGS)
 
 BPF_CFLAGS := --target=bpf -g -O2 -Wall -Wextra -Werror -D__TARGET_ARCH_$(target_arch_$(ARCH)) \
 	-Ibpf/include -I.
 
 # A new file in a folder needs no edit here.
-ROOMS := base event collect correlate pipeline export
+ROOMS := base event collect identity correlate pipeline export
 LIB_SRC := $(wildcard $(addsuffix /*.c,$(ROOMS)))
 CLI_SRC := $(wildcard cli/*.c)
 TEST_SRC := $(wildcard tests/*.c tests/unit/*.c tests/live/*.c)
@@ -136,7 +136,7 @@ $(B)/%.bpf.o: %.bpf.c Makefile
 $(B)/%.img.o: $(B)/%.bpf.o bpf/image.S
 	$(Q)$(CC) -c -DIMAGE_FILE='"$<"' -DIMAGE_NAME='"$(notdir $*)"' -o $@ bpf/image.S
 
-$(OUT)/sysroot-%/.ready: tools/sysroot
+$(OUT)/sysroot-%/.ready: tools/sysroot tools/packages
 	$(call say,FETCH $(@D))
 	$(Q)tools/sysroot $* $(OUT)/sysroot-$*
 
