@@ -57,6 +57,8 @@ static const char *type_text(const struct event_field *f)
 	case KIND_PATH:
 	case KIND_SENSOR:
 	case KIND_CAUSE:
+	case KIND_WHO:
+	case KIND_REASON:
 		return "string";
 	default:
 		return "integer";
@@ -71,6 +73,12 @@ static const char *left_out_text(const struct event_field *f)
 	if (in_tail(f) || (f->flags & OMIT_ZERO))
 		return "if unknown or none";
 	return f->flags & (OMIT_NEGATIVE | OMIT_ONES) ? "if it does not apply" : NULL;
+}
+
+/* Those that say whom the event is about, if it is about somebody. */
+static unsigned identity_count(const struct event_desc *desc)
+{
+	return event_has_identity(desc) ? event_nidentity : 0;
 }
 
 /* ---- text ---- */
@@ -110,6 +118,8 @@ static void text_event(struct buf *out, const struct event_desc *desc, bool firs
 	buf_printf(out, "\n%s%s\n  %s\n", desc->name, desc->off ? "   (only if asked for)" : "", desc->help);
 	for (unsigned i = 0; i < event_common_count(desc); i++)
 		text_field(out, &event_common[i]);
+	for (unsigned i = 0; i < identity_count(desc); i++)
+		text_field(out, &event_identity_fields[i]);
 	for (unsigned i = 0; i < desc->nfields; i++) {
 		text_field(out, &desc->fields[i]);
 		for (unsigned c = 0; desc->fields[i].kind == KIND_CAUSE && c < TAPIO_CAUSE_MAX; c++)
@@ -194,6 +204,19 @@ static void markdown_causes(struct buf *out)
 	}
 }
 
+static void markdown_identity(struct buf *out)
+{
+	buf_adds(out, "\n## Whom an event is about\n\nEvents of a process, `tapio.identity` and, where it is one "
+		      "cgroup's, `tapio.lost` say so ([IDENTITY.md](IDENTITY.md) tells from where it is known):\n\n");
+	buf_adds(out, markdown_table);
+	for (unsigned i = 0; i < event_nidentity; i++)
+		markdown_field(out, &event_identity_fields[i]);
+	buf_adds(out, "\n| `tapio.identity.unknown` | Meaning |\n|---|---|\n");
+	for (unsigned i = 0; i < IDENTITY_REASONS; i++)
+		if (identity_reason_name(i))
+			buf_printf(out, "| `%s` | %s |\n", identity_reason_name(i), identity_reason_help(i));
+}
+
 static void markdown_begin(struct buf *out)
 {
 	buf_printf(out,
@@ -208,10 +231,11 @@ static void markdown_begin(struct buf *out)
 		      "| `event` | string |  | - | its name |\n"
 		      "| `tapio.absent` | array of strings |  | if empty | names of the fields of this event that "
 		      "cannot be given here |\n"
-		      "\nEvents of a process, which are all but `tapio.lost`, also have:\n\n");
+		      "\nEvents of a process, which are all whose names do not begin with `tapio.`, also have:\n\n");
 	buf_adds(out, markdown_table);
 	for (unsigned i = 0; i < event_ncommon; i++)
 		markdown_field(out, &event_common[i]);
+	markdown_identity(out);
 }
 
 static void markdown_event(struct buf *out, const struct event_desc *desc, bool first)
@@ -230,7 +254,7 @@ static void markdown_event(struct buf *out, const struct event_desc *desc, bool 
 
 static void schema_quoted(struct buf *out, const char *s)
 {
-	json_string(out, s, strlen(s));
+	json_quote(out, s, strlen(s));
 }
 
 static void schema_type(struct buf *out, const struct event_field *f)
@@ -333,6 +357,8 @@ static void schema_event(struct buf *out, const struct event_desc *desc, bool fi
 		   desc->name);
 	for (unsigned i = 0; i < event_common_count(desc); i++)
 		schema_field(out, &event_common[i]);
+	for (unsigned i = 0; i < identity_count(desc); i++)
+		schema_field(out, &event_identity_fields[i]);
 	for (unsigned i = 0; i < desc->nfields; i++)
 		schema_field(out, &desc->fields[i]);
 	if (desc->sensor)
