@@ -124,6 +124,9 @@ $(B)/%.o: %.c Makefile | $(SYSROOT_READY)
 	$(call say,CC    $<)
 	$(Q)$(CC) $(ALL_CFLAGS) -DTAPIO_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
 
+# holds the example, to see whether it still parses
+$(B)/tests/unit/config.o: deploy/tapio.yaml
+
 # ---- BPF objects, embedded whole ----
 
 $(B)/%.bpf.o: %.bpf.c Makefile
