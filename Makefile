@@ -147,6 +147,7 @@ $(OUT)/sysroot-%/.ready: tools/sysroot tools/packages
 
 docs: all
 	@$(B)/tapio schema -o markdown >docs/EVENTS.md
+	@$(B)/tapio schema -o config-markdown >docs/CONFIGURATION.md
 
 install: all
 	install -D -m755 $(B)/tapio $(DESTDIR)$(PREFIX)/sbin/tapio
