@@ -203,31 +203,28 @@ void node_free(struct node *node)
 	free(node);
 }
 
-/* A child at the end of its parent; without a parent, a root. NULL with a message. */
-static struct node *node_add(struct tree *tree, struct node *parent, const yaml_mark_t *mark)
+/* A child at the end of its parent, which owns it; without a parent, a root. */
+static int node_add(struct tree *tree, struct node *parent, const yaml_mark_t *mark, struct node **ret)
 {
 	struct node *node;
 
-	if (++tree->nodes > NODE_COUNT_MAX) {
-		refuse(tree, parent, mark, "more than %d values in one file", NODE_COUNT_MAX);
-		return NULL;
-	}
+	if (++tree->nodes > NODE_COUNT_MAX)
+		return refuse(tree, parent, mark, "more than %d values in one file", NODE_COUNT_MAX);
 	node = calloc(1, sizeof(*node));
-	if (!node) {
-		out_of_memory(tree);
-		return NULL;
-	}
+	if (!node)
+		return out_of_memory(tree);
+	*ret = node;
 	node->line = (unsigned)mark->line + 1;
 	node->parent = parent;
 	if (!parent)
-		return node;
+		return 0;
 	node->index = parent->last ? parent->last->index + 1 : 0;
 	if (parent->last)
 		parent->last->next = node;
 	else
 		parent->first = node;
 	parent->last = node;
-	return node;
+	return 0;
 }
 
 static int take_text(struct tree *tree, const yaml_event_t *event, const struct node *node, char **ret)
@@ -287,10 +284,9 @@ static int parse_map(struct tree *tree, struct node *map, unsigned depth)
 
 		if (err || key.type == YAML_MAPPING_END_EVENT)
 			return err;
-		member = node_add(tree, map, &key.start_mark);
-		if (!member)
-			return -EINVAL;
-		err = take_key(tree, &key, member);
+		err = node_add(tree, map, &key.start_mark, &member);
+		if (!err)
+			err = take_key(tree, &key, member);
 		if (!err)
 			err = next_event(tree, &value);
 		if (!err)
@@ -309,10 +305,9 @@ static int parse_list(struct tree *tree, struct node *list, unsigned depth)
 
 		if (err || event.type == YAML_SEQUENCE_END_EVENT)
 			return err;
-		element = node_add(tree, list, &event.start_mark);
-		if (!element)
-			return -EINVAL;
-		err = parse_node(tree, &event, element, depth);
+		err = node_add(tree, list, &event.start_mark, &element);
+		if (!err)
+			err = parse_node(tree, &event, element, depth);
 		if (err)
 			return err;
 	}
@@ -377,8 +372,9 @@ static int parse_stream(struct tree *tree, struct node **root)
 				      "a second document begins ('---'): a configuration is one");
 		if (event.type == YAML_DOCUMENT_START_EVENT)
 			continue;
-		*root = node_add(tree, NULL, &event.start_mark);
-		err = *root ? parse_node(tree, &event, *root, 0) : -ENOMEM;
+		err = node_add(tree, NULL, &event.start_mark, root);
+		if (!err)
+			err = parse_node(tree, &event, *root, 0);
 		if (err)
 			return err;
 	}
