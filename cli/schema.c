@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/config.h"
 #include "event/table.h"
 #include "export/json.h"
 
@@ -17,7 +18,8 @@ static const char usage[] =
 	"\n"
 	"Describes what Tapio publishes: all events, or those named.\n"
 	"\n"
-	"  -o, --output FORMAT   text (default), json-schema (draft 2020-12) or markdown\n"
+	"  -o, --output FORMAT   text (default), json-schema (draft 2020-12) or markdown; config-markdown\n"
+	"                        describes the keys of 'tapio run --config' instead\n"
 	"  -h, --help            this text\n"
 	"\n"
 	"examples:\n"
@@ -372,12 +374,39 @@ static void schema_end(struct buf *out)
 	buf_adds(out, "\n  ]\n}\n");
 }
 
+/* ---- docs/CONFIGURATION.md ---- */
+
+static void config_begin(struct buf *out)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *to = open_memstream(&text, &size);
+
+	out->refused = !to;
+	if (!to)
+		return;
+	config_print_docs(to);
+	if (fclose(to))
+		out->refused = true;
+	else
+		buf_add(out, text, size);
+	free(text);
+}
+
+static void no_event(struct buf *out, const struct event_desc *desc, bool first)
+{
+	(void)out;
+	(void)desc;
+	(void)first;
+}
+
 /* ---- the command ---- */
 
 static const struct format formats[] = {
 	{ "text", text_begin, text_event, no_end },
 	{ "json-schema", schema_begin, schema_event, schema_end },
 	{ "markdown", markdown_begin, markdown_event, no_end },
+	{ "config-markdown", config_begin, no_event, no_end },
 };
 
 static const struct format *format_by_name(const char *name)
@@ -445,10 +474,11 @@ static int schema_options(int argc, char **argv, const struct format **ret_forma
 			*ret_format = format_by_name(optarg);
 			if (*ret_format)
 				break;
-			return usage_error("schema", "--output %s: no such format; use text, json-schema or markdown",
+			return usage_error("schema", "--output %s: no such format; use text, json-schema, markdown or "
+					   "config-markdown",
 					   optarg);
 		case ':':
-			return usage_error("schema", "%s: needs a format: text, json-schema or markdown",
+			return usage_error("schema", "%s: needs a format: text, json-schema, markdown or config-markdown",
 					   argv[optind - 1]);
 		default:
 			if (!strncmp(argv[optind - 1], "--", 2))
@@ -466,6 +496,8 @@ int cmd_schema(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	if (format->event == no_event && optind < argc)
+		return usage_error("schema", "%s: config-markdown is of no event", argv[optind]);
 	for (int i = optind; i < argc; i++)
 		if (!event_desc_by_name(argv[i]))
 			return usage_error("schema", "%s: no such event; 'tapio schema' lists them", argv[i]);

@@ -112,6 +112,7 @@ TEST(unit, schema_refuses_wrong_usage)
 	CHECK(RUN(2, "-x") == 2 && strstr(out, "-x: "), "%s", out);
 	CHECK(RUN(2, "process.exec", "process.boom") == 2 && strstr(out, "process.boom: "), "%s", out);
 	CHECK(!strstr(out, "process.exec: "), "%s", out);
+	CHECK(RUN(2, "-o", "config-markdown", "process.exec") == 2 && strstr(out, "process.exec: "), "%s", out);
 	CHECK(!RUN(1, "--help") && strstr(out, "usage: tapio schema"), "%s", out);
 }
 
