@@ -167,6 +167,8 @@ static const struct {
 				    "a record's offsets or lengths did not fit: a fault of Tapio's own" },
 	[TAPIO_CAUSE_UNKNOWN_TYPE] = { "unknown_type",
 				       "a record of a type that this version of Tapio does not know" },
+	[TAPIO_CAUSE_SINK_FULL] = { "sink_full", "events came faster than where they go could take them" },
+	[TAPIO_CAUSE_SINK_FAILED] = { "sink_failed", "the file, disk or peer that events go to refused them" },
 };
 
 const struct event_desc *event_desc_by_type(unsigned type)

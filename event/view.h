@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include "event/table.h"
 
+struct event_identity;
+
 /* What the tier that served an event cannot give. */
 struct event_absent {
 	uint64_t mask;    /* bits as for event_common */
@@ -21,6 +23,7 @@ struct event_view {
 	const struct tapio_event *ev;
 	const struct event_desc *desc;
 	const struct event_absent *absent; /* may be NULL */
+	const struct event_identity *who; /* may be NULL */
 	uint64_t wall_ns;                  /* CLOCK_REALTIME of the event */
 	int64_t boot_to_wall_ns;           /* add to a boot time to get CLOCK_REALTIME */
 };
