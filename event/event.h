@@ -56,6 +56,8 @@ enum tapio_cause {
 	TAPIO_CAUSE_UNREADABLE = 5,    /* memory that the hook names could not be read */
 	TAPIO_CAUSE_MALFORMED = 6,     /* user space refused a record: offsets or lengths do not fit */
 	TAPIO_CAUSE_UNKNOWN_TYPE = 7,  /* user space refused a record: a type it does not know */
+	TAPIO_CAUSE_SINK_FULL = 8,     /* a sink did not take events as fast as they came */
+	TAPIO_CAUSE_SINK_FAILED = 9,   /* a sink's file, disk or peer refused events */
 	TAPIO_CAUSE_MAX
 };
 

@@ -17,7 +17,9 @@ const struct event_field event_common[] = {
 const unsigned event_ncommon = COUNT_OF(event_common);
 
 static const struct event_field lost[] = {
-	FIELD(tapio_lost, sensor, "tapio.lost.sensor", "whose records or runs were lost", .label = "sensor"),
+	FIELD(tapio_lost, sensor, "tapio.lost.sensor",
+	      "whose records or runs were lost; left out if a sink lost events of any sensor",
+	      .flags = OMIT_ZERO, .label = "sensor"),
 	FIELD(tapio_lost, cause, "tapio.lost.cause", "why", .label = "cause"),
 	FIELD(tapio_lost, count, "tapio.lost.count", "how many in the interval",
 	      .flags = FAILURE, .label = "count"),
@@ -167,6 +169,8 @@ static const struct {
 				    "a record's offsets or lengths did not fit: a fault of Tapio's own" },
 	[TAPIO_CAUSE_UNKNOWN_TYPE] = { "unknown_type",
 				       "a record of a type that this version of Tapio does not know" },
+	[TAPIO_CAUSE_SINK_FULL] = { "sink_full", "events came faster than this output could take them" },
+	[TAPIO_CAUSE_SINK_FAILED] = { "sink_failed", "the file, disk or peer of this output refused them" },
 };
 
 const struct event_desc *event_desc_by_type(unsigned type)

@@ -80,7 +80,7 @@ TEST(unit, schema_json_is_json)
 	CHECK(!RUN(1, "-o", "json-schema") && strict_json(out, strlen(out)), "%s", out);
 	CHECK(!RUN(1, "--output=json-schema", "tapio.lost") && strict_json(out, strlen(out)), "%s", out);
 	CHECK(!strstr(out, "process."), "only one event was named");
-	CHECK(strstr(out, "\"required\": [\"time\", \"event\", \"tapio.lost.sensor\", \"tapio.lost.cause\", "
+	CHECK(strstr(out, "\"required\": [\"time\", \"event\", \"tapio.lost.cause\", "
 			  "\"tapio.lost.count\", \"tapio.lost.interval\"]"),
 	      "%s", out);
 }
