@@ -325,7 +325,7 @@ static int open_sinks(struct agent *a, char *why, size_t size)
 
 static int open_servers(struct agent *a, char *why, size_t size)
 {
-	static struct http_handler pages[AGENT_PAGES];
+	static struct http_handler pages[AGENT_PAGES + 1];
 	const struct http_options http = { .address = a->config.listen, .handlers = pages };
 	const struct stream_options stream = { .path = a->config.socket, .status = agent_status, .arg = a };
 
@@ -347,18 +347,9 @@ static int open_servers(struct agent *a, char *why, size_t size)
 
 /* ---- start and end ---- */
 
-static struct memory_options memory_options(const struct config *config)
-{
-	struct memory_options o = { .cgroups = config->cgroups, .http = config->listen, .socket = config->socket };
-
-	for (unsigned i = 0; i < config->nsinks; i++)
-		o.queue_bytes += config->sinks[i].queue_bytes;
-	return o;
-}
-
 static int check_memory(struct agent *a, char *why, size_t size)
 {
-	const struct memory_options options = memory_options(&a->config);
+	const struct memory_options options = memory_options_of(&a->config);
 	struct memory_part parts[MEMORY_PARTS_MAX];
 	unsigned n = memory_parts(&a->watch.collector, &options, parts), largest = 0;
 
@@ -408,13 +399,8 @@ static void remember_capabilities(struct agent *a)
 	if (!f)
 		return;
 	check.collector = a->watch.collector; /* borrowed for the moment of printing */
-	check.outlets = (struct check_outlets){ .args = a->config.args,
-						.listen = a->config.listen,
-						.socket = a->config.socket,
-						.sinks = a->config.sinks,
-						.nsinks = a->config.nsinks };
+	check.config = &a->config;
 	check.privileges = (struct privilege_options){ .identity = true, .stats = a->stats.mode != BPF_STATS_OFF };
-	check.memory = memory_options(&a->config);
 	check_look_around(&check);
 	check_print_json(&check, f);
 	fclose(f);

@@ -42,7 +42,7 @@ extern const char agent_status_schema[]; /* "tapio.status/1" */
 
 /* Pages of HTTP; `arg` of each is the agent. Ends with an empty row. */
 #define AGENT_PAGES 5
-void agent_pages(struct agent *a, struct http_handler ret[AGENT_PAGES]);
+void agent_pages(struct agent *a, struct http_handler ret[AGENT_PAGES + 1]);
 
 /* Appends the status as one JSON object: what `tapio status` shows. 0. */
 int agent_status(void *arg, struct buf *out);
