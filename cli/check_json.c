@@ -19,7 +19,7 @@ static void comma(struct buf *b)
 static void key(struct buf *b, const char *name)
 {
 	comma(b);
-	json_string(b, name, strlen(name));
+	json_quote(b, name, strlen(name));
 	buf_addc(b, ':');
 }
 
@@ -27,7 +27,7 @@ static void text(struct buf *b, const char *name, const char *value)
 {
 	key(b, name);
 	if (value)
-		json_string(b, value, strlen(value));
+		json_quote(b, value, strlen(value));
 	else
 		buf_adds(b, "null");
 }
@@ -47,7 +47,7 @@ static void number(struct buf *b, const char *name, size_t value)
 static void item(struct buf *b, const char *value)
 {
 	comma(b);
-	json_string(b, value, strlen(value));
+	json_quote(b, value, strlen(value));
 }
 
 static void add_host(struct buf *b, const struct check *check)

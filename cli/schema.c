@@ -230,7 +230,7 @@ static void markdown_event(struct buf *out, const struct event_desc *desc, bool 
 
 static void schema_quoted(struct buf *out, const char *s)
 {
-	json_string(out, s, strlen(s));
+	json_quote(out, s, strlen(s));
 }
 
 static void schema_type(struct buf *out, const struct event_field *f)

@@ -544,7 +544,7 @@ void json_event(struct buf *out, const struct event_view *view)
 	out->length = (size_t)(p - out->data);
 }
 
-void json_string(struct buf *out, const char *s, size_t n)
+void json_quote(struct buf *out, const char *s, size_t n)
 {
 	char *p = buf_room(out, ESCAPE_MAX * n + SLACK);
 

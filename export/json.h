@@ -22,7 +22,7 @@
 void json_event(struct buf *out, const struct event_view *view);
 
 /* Appends a JSON string, quotes included, of any bytes. */
-void json_string(struct buf *out, const char *s, size_t n);
+void json_quote(struct buf *out, const char *s, size_t n);
 
 /* A sink that writes to a borrowed descriptor; errors as output_flush. NULL: no memory. */
 struct event_sink *json_sink_open(int fd);

@@ -537,8 +537,8 @@ TEST(unit, json_string_quotes)
 {
 	struct buf b = BUF_INIT(1000);
 
-	json_string(&b, "a\"b\n", 4);
-	json_string(&b, "", 0);
+	json_quote(&b, "a\"b\n", 4);
+	json_quote(&b, "", 0);
 	CHECK(!strcmp(buf_cstr(&b), "\"a\\\"b\\n\"\"\""), "%s", buf_cstr(&b));
 	buf_free(&b);
 }
