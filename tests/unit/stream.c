@@ -287,6 +287,31 @@ TEST(unit, stream_client_that_does_not_read)
 	clean_up();
 }
 
+/* An event that is larger than a client's whole backlog, with nothing before it that could drain. */
+TEST(unit, stream_event_that_is_too_large)
+{
+	static char args[TAPIO_ARGS_MAX];
+	unsigned long full = 0, ring = 0;
+	struct event_view view;
+	const char *text;
+	bool end;
+	int fd;
+
+	start();
+	fd = ask("events\n");
+	memset(args, 1, sizeof(args)); /* six bytes each in JSON */
+	record_begin(&r, TAPIO_EV_PROCESS_EXEC);
+	record_tail(&r, &r.exec.args, args, sizeof(args));
+	view = record_view(&r);
+	CHECK(!sink->write(sink, &view), "write");
+	check_answer(fd, "", false);
+	put_event(1, NULL);
+	text = answer(fd, &end);
+	CHECK(count_lines(text, &full, &ring) == 1 && full == 1 && strstr(text, "\"process.vpid\":1"), "%.500s", text);
+	close(fd);
+	clean_up();
+}
+
 TEST(unit, stream_17th_client)
 {
 	int fds[STREAM_CLIENTS_MAX], one_more;
