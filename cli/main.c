@@ -16,6 +16,7 @@ static const struct {
 } commands[] = {
 	{ "trace", cmd_trace, "print events as they happen" },
 	{ "check", cmd_check, "say what runs on this machine, at which tier, and why not better" },
+	{ "status", cmd_status, "say how the agent of this machine is" },
 	{ "schema", cmd_schema, "print the events and their fields" },
 	{ "version", cmd_version, "print the version" },
 };
