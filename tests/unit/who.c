@@ -223,6 +223,27 @@ TEST(unit, who_late)
 	teardown();
 }
 
+/* More containers at once than questions fit: those that found no room are asked for when needed. */
+TEST(unit, who_more_than_the_queue_holds)
+{
+	char path[256];
+	struct who_stats s;
+
+	setup(true, 4096);
+	for (uint64_t id = 1; id <= RESOLVER_QUEUE_MAX + 100; id++) {
+		snprintf(path, sizeof(path), POD_PATH "/%llu", (unsigned long long)id);
+		cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, id, path);
+	}
+	who_stats(f.who, &s);
+	CHECK(s.refused == 100, "%llu refused", (unsigned long long)s.refused);
+	CHECK(!who_start(f.who), "no thread");
+	wait_answers(300);
+	for (uint64_t id = 1; id <= RESOLVER_QUEUE_MAX + 100; id++)
+		CHECK(same(identity_of(id, 0)->pod_name, "cart-0"), "cgroup %llu: %s", (unsigned long long)id,
+		      identity_of(id, 0)->json);
+	teardown();
+}
+
 /* State that comes after the cgroup: unknown with a reason, then told. */
 TEST(unit, who_no_state_yet)
 {
