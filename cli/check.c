@@ -13,19 +13,22 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "collect/tracefs.h"
 
 static const char help[] =
 	"usage: tapio check [OPTION]... [COLLECTOR | SENSOR]...\n\n"
 	"Loads and attaches every sensor for a moment and says what runs on this machine, at which tier,\n"
 	"why each better tier does not, and which events and fields are exact, derived or absent.\n\n"
+	"  -c, --config FILE       of 'tapio run' with this configuration; without, with the defaults\n"
 	"      --json              print it as JSON (docs/CHECK.md describes it)\n"
+	"      --privileges        print the capabilities that are needed here instead, for what, and what each costs\n"
 	"      --require LEVEL     exit with 1 unless support is 'full', or at least 'partial'\n"
 	"      --require SENSOR=TIER  exit with 1 unless the sensor runs at this tier; repeatable\n"
 	RUN_OPTIONS_HELP
 	"\nExit status: 0 every sensor runs at some tier; 1 one does not, or a requirement is not met; 2 wrong\n"
 	"usage or missing privilege; 3 unsupported kernel.\n";
 
-enum { OPT_JSON = OPT_LAST, OPT_REQUIRE };
+enum { OPT_JSON = OPT_LAST, OPT_REQUIRE, OPT_PRIVILEGES };
 
 #define REQUIRES_MAX 16
 
@@ -33,13 +36,32 @@ struct check_args {
 	struct run_options run;
 	const char *requires[REQUIRES_MAX];
 	unsigned nrequires;
-	bool json;
+	bool json, privileges;
+	const char *config_path;
+	struct config config;
 };
+
+static int read_config(struct check_args *args)
+{
+	char why[CONFIG_WHY_MAX] = "no memory";
+	int err = args->config_path ? config_read(args->config_path, &args->config, why, sizeof(why)) :
+				      config_defaults(&args->config);
+
+	if (err) {
+		log_error("%s", why);
+		return STATUS_USAGE;
+	}
+	for (unsigned i = 0; i < TAPIO_RINGS; i++)
+		args->run.collect.transport.ring_bytes[i] = args->config.ring_bytes[i];
+	return STATUS_OK;
+}
 
 static int parse_args(struct check_args *args, int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, OPT_JSON },
+		{ "privileges", no_argument, NULL, OPT_PRIVILEGES },
 		{ "require", required_argument, NULL, OPT_REQUIRE },
 		RUN_LONG_OPTIONS,
 		{ 0 },
@@ -48,13 +70,17 @@ static int parse_args(struct check_args *args, int argc, char **argv)
 
 	optind = 0;
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":vh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":c:vh", options, NULL)) != -1) {
 		if (opt == 'h') {
 			fputs(help, stdout);
 			return STATUS_OK;
 		}
-		if (opt == OPT_JSON)
+		if (opt == 'c')
+			args->config_path = optarg;
+		else if (opt == OPT_JSON)
 			args->json = true;
+		else if (opt == OPT_PRIVILEGES)
+			args->privileges = true;
 		else if (opt == OPT_REQUIRE && args->nrequires == REQUIRES_MAX)
 			return usage_error("check", "more than %d requirements", REQUIRES_MAX);
 		else if (opt == OPT_REQUIRE)
@@ -67,7 +93,11 @@ static int parse_args(struct check_args *args, int argc, char **argv)
 		if (status)
 			return status;
 	}
-	status = select_collectors(&args->run, argc - optind, argv + optind);
+	status = read_config(args);
+	if (!status)
+		status = select_collectors(&args->run, argc - optind, argv + optind);
+	if (!status && optind == argc)
+		args->run.collect.events = ~0ull; /* also of sensors that are off by default */
 	return status ? status : -1;
 }
 
@@ -147,7 +177,7 @@ static int judge(const struct check *check, const struct check_args *args)
 	return status;
 }
 
-static void look_around(struct check *check)
+void check_look_around(struct check *check)
 {
 	struct utsname u;
 
@@ -159,39 +189,55 @@ static void look_around(struct check *check)
 	check->capabilities = host_capabilities();
 	check->pid_ns = host_pid_namespace();
 	check->cgroup_ns = host_cgroup_namespace();
+	check->privileges = privilege_defaults;
 	check->level = support_level(&check->collector);
-	check->ring_bytes = transport_ring_bytes(&check->collector.transport);
-	check->map_bytes = transport_map_bytes(&check->collector.transport);
-	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++)
-		check->map_bytes += sensor_map_bytes(&check->collector.runs[i]);
+}
+
+/* No sensor could be tried: what is needed in any case, and the tracefs that most of them want. */
+static void print_privileges_untried(void)
+{
+	static const struct collector none;
+
+	tracefs_dir();
+	privileges_print(&none, &privilege_defaults, host_capabilities(), stdout);
 }
 
 int cmd_check(int argc, char **argv)
 {
 	static struct check check;
-	struct check_args args = { .run.collect.transport = transport_defaults };
+	static struct check_args args;
 	char why[256];
-	int status = parse_args(&args, argc, argv);
+	int status;
+
+	args.run.collect.transport = transport_defaults;
+	status = parse_args(&args, argc, argv);
 
 	if (status >= 0)
 		return status;
 	status = check_host("check");
+	if (status == STATUS_USAGE && args.privileges)
+		print_privileges_untried();
 	if (status)
 		return status;
+	args.run.collect.identity = true;
+	check.config = &args.config;
 	add_sibling_events(&args.run);
 	if (collector_open(&check.collector, &args.run.collect, why, sizeof(why))) {
 		log_error("check: %s", why);
 		return STATUS_FAILED;
 	}
-	look_around(&check);
+	check_look_around(&check);
 	status = judge(&check, &args);
 	if (status == STATUS_USAGE)
 		;
 	else if (args.json)
 		check_print_json(&check, stdout);
+	else if (args.privileges)
+		privileges_print(&check.collector, &check.privileges, check.capabilities, stdout);
 	else
 		check_print_text(&check, stdout);
 	collector_close(&check.collector);
+	config_free(&args.config);
 	if (fflush(stdout) && errno != EPIPE) {
 		log_error("check: writing to stdout: %s", strerror(errno));
 		return STATUS_FAILED;

@@ -8,6 +8,9 @@
 #include <stdio.h>
 
 #include "base/cgroup.h"
+#include "cli/config.h"
+#include "cli/memory.h"
+#include "cli/privileges.h"
 #include "collect/collector.h"
 
 /* Of the JSON document; docs/CHECK.md. Changed only when a member changes or goes. */
@@ -24,11 +27,16 @@ struct check {
 	uint64_t capabilities;
 	bool pid_ns;    /* in the host's */
 	bool cgroup_ns; /* likewise */
-	size_t ring_bytes;
-	size_t map_bytes;
+	struct privilege_options privileges; /* what they are needed for */
+	const struct config *config; /* of `tapio run` */
 };
 
+/* Fills in what is to be known of the machine and of the sensors of check->collector. */
+void check_look_around(struct check *check);
+
 void check_print_text(const struct check *check, FILE *to);
+/* What leaves `tapio run`, and how. */
+void check_print_outlets(const struct config *config, FILE *to);
 void check_print_json(const struct check *check, FILE *to);
 
 /* What records come through here: "ring buffer", "perf buffer", or both. */
