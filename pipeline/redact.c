@@ -62,13 +62,12 @@ static inline bool any(lanes v)
 static unsigned glance(const char *s, size_t n)
 {
 	struct glances g = { 0 };
-	char rest[2 * WINDOW] = { 0 };
+	char rest[WINDOW] = { 0 };
 
 	for (; n >= WINDOW; s += LANES, n -= LANES)
 		glance_at(&g, s);
 	memcpy(rest, s, n);
 	glance_at(&g, rest);
-	glance_at(&g, rest + LANES);
 	return (any(g.names) ? GLANCE_NAMES : 0) | (any(g.urls) ? GLANCE_URLS : 0) | (any(g.flags) ? GLANCE_FLAGS : 0);
 }
 
