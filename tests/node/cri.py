@@ -1,0 +1,161 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""cri.py ROOT VERB ARGUMENT...: makes pods as a kubelet does, through containerd's CRI on the node of that root.
+
+  pod NAMESPACE/NAME UID CGROUP-PARENT CONTAINER=COMMAND...
+                    makes and starts it; COMMAND is for sh -c; '!' before it: privileged, with the node's cgroups
+                    writable in /cgroups. One line of JSON per container, the sandbox's first: what the runtime
+                    says of it
+  exec ID COMMAND...           runs a command in a container; its output, its status
+  remove SANDBOX...            ends pods
+  churn PODS CONTAINERS PARENT so many pods at once, in each so many containers one after the other; each runs
+                    exec_storm, whose processes have the container's mark for an argument; all are
+                    removed. Lines as of pod, with "mark"
+"""
+import concurrent.futures
+import json
+import os
+import sys
+import uuid
+
+import grpc
+
+import cri_pb2 as cri
+
+IMAGE = "tapio.test/tools:1"
+root = sys.argv[1]
+channel = grpc.insecure_channel("unix://" + root + "/run/containerd/containerd.sock")
+
+
+def call(method, request, answer=cri.Empty):
+    rpc = channel.unary_unary("/runtime.v1.RuntimeService/" + method,
+                              request_serializer=lambda message: message.SerializeToString(),
+                              response_deserializer=answer.FromString)
+    return rpc(request, timeout=60)
+
+
+def pod_config(namespace, name, uid, parent, privileged):
+    config = cri.PodSandboxConfig(hostname=name, log_directory=f"/var/log/pods/{namespace}_{name}_{uid}")
+    config.metadata.name, config.metadata.namespace, config.metadata.uid = name, namespace, uid
+    config.labels.update({"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": namespace,
+                          "io.kubernetes.pod.uid": uid})
+    config.annotations["kubernetes.io/config.source"] = "api"
+    config.linux.cgroup_parent = parent
+    config.linux.security_context.namespace_options.pid = 1
+    config.linux.security_context.privileged = privileged
+    os.makedirs(root + config.log_directory)
+    return config
+
+
+def container_config(pod, name, command, privileged):
+    config = cri.ContainerConfig(command=command, log_path=name + "/0.log")
+    config.metadata.name = name
+    config.image.image = IMAGE
+    config.labels.update(pod.labels)
+    config.labels["io.kubernetes.container.name"] = name
+    config.annotations["io.kubernetes.container.restartCount"] = "0"
+    config.linux.resources.cpu_shares = 102
+    config.linux.resources.oom_score_adj = 997
+    config.linux.security_context.namespace_options.pid = 1
+    if privileged:
+        config.linux.security_context.privileged = True
+        config.mounts.add(container_path="/cgroups", host_path="/sys/fs/cgroup")
+    os.makedirs(f"{root}{pod.log_directory}/{name}")
+    return config
+
+
+def first_process(info):
+    return json.loads(info["info"])["pid"]
+
+
+def say(pod, container, pid, name=None, **more):
+    told = {"container.id": container, "container.runtime.name": "containerd", "k8s.pod.uid": pod.metadata.uid,
+            "k8s.pod.name": pod.metadata.name, "k8s.namespace.name": pod.metadata.namespace}
+    if name:
+        told["k8s.container.name"] = name
+        told["container.image.name"] = IMAGE
+    print(json.dumps({"pid": pid, "identity": told, **more}), flush=True)
+
+
+def run_sandbox(config):
+    answer = call("RunPodSandbox", cri.RunPodSandboxRequest(config=config), cri.RunPodSandboxResponse)
+    sandbox = answer.pod_sandbox_id
+    status = call("PodSandboxStatus", cri.PodSandboxStatusRequest(pod_sandbox_id=sandbox, verbose=True),
+                  cri.PodSandboxStatusResponse)
+    say(config, sandbox, first_process(status.info))
+    return sandbox
+
+
+def create(sandbox, pod, container):
+    return call("CreateContainer", cri.CreateContainerRequest(pod_sandbox_id=sandbox, config=container,
+                                                              sandbox_config=pod),
+                cri.CreateContainerResponse).container_id
+
+
+def start(container):
+    call("StartContainer", cri.StartContainerRequest(container_id=container))
+
+
+def pod_verb(where, uid, parent, *containers):
+    wanted = [container.split("=", 1) for container in containers]
+    config = pod_config(*where.split("/"), uid, parent, any(command[0] == "!" for _, command in wanted))
+    sandbox = run_sandbox(config)
+    for name, command in wanted:
+        privileged = command[0] == "!"
+        container = create(sandbox, config,
+                           container_config(config, name, ["/bin/sh", "-c", command.lstrip("!")], privileged))
+        start(container)
+        status = call("ContainerStatus", cri.ContainerStatusRequest(container_id=container, verbose=True),
+                      cri.ContainerStatusResponse)
+        say(config, container, first_process(status.info), name)
+
+
+def exec_verb(container, *command):
+    answer = call("ExecSync", cri.ExecSyncRequest(container_id=container, cmd=command, timeout=30),
+                  cri.ExecSyncResponse)
+    sys.stdout.buffer.write(answer.stdout)
+    sys.stderr.buffer.write(answer.stderr)
+    return answer.exit_code
+
+
+def remove(sandbox):
+    call("StopPodSandbox", cri.StopPodSandboxRequest(pod_sandbox_id=sandbox))
+    call("RemovePodSandbox", cri.RemovePodSandboxRequest(pod_sandbox_id=sandbox))
+
+
+def remove_verb(*sandboxes):
+    for sandbox in sandboxes:
+        remove(sandbox)
+
+
+def churn_pod(number, containers, parent):
+    uid = str(uuid.uuid4())
+    config = pod_config("churn", f"pod-{number}", uid, parent.replace("UID", uid).replace("U_I_D", uid.replace("-", "_")),
+                        False)
+    sandbox = run_sandbox(config)
+    for index in range(containers):
+        mark = f"mark-{number}-{index}"
+        name = f"c{index}"
+        command = ["/bin/exec_storm", "20", "/bin/exit0", mark]
+        container = create(sandbox, config, container_config(config, name, command, False))
+        start(container)
+        say(config, container, None, name, mark=mark)
+    remove(sandbox)
+
+
+def churn_verb(pods, containers, parent):
+    with concurrent.futures.ThreadPoolExecutor(int(pods)) as pool:
+        list(pool.map(lambda number: churn_pod(number, int(containers), parent), range(int(pods))))
+
+
+def main(verb, *arguments):
+    verbs = {"pod": pod_verb, "exec": exec_verb, "remove": remove_verb, "churn": churn_verb}
+    try:
+        return verbs[verb](*arguments)
+    except grpc.RpcError as error:
+        return f"cri.py: {verb}: {error.code().name}: {error.details()}"
+
+
+if len(sys.argv) < 4:
+    sys.exit(__doc__)
+sys.exit(main(*sys.argv[2:]))
