@@ -3,14 +3,14 @@
 """cri.py ROOT VERB ARGUMENT...: makes pods as a kubelet does, through containerd's CRI on the node of that root.
 
   pod NAMESPACE/NAME UID CGROUP-PARENT CONTAINER=COMMAND...
-                    makes and starts it; COMMAND is for sh -c; '!' before it: privileged, with the node's cgroups
-                    writable in /cgroups. One line of JSON per container, the sandbox's first: what the runtime
+                    makes and starts it; COMMAND is for sh -c; after '!' the container has the node's cgroups
+                    in /cgroups and may write there. One line of JSON per container, the sandbox's first: what the runtime
                     says of it
   exec ID COMMAND...           runs a command in a container; its output, its status
   remove SANDBOX...            ends pods
-  churn PODS CONTAINERS PARENT so many pods at once, in each so many containers one after the other; each runs
-                    exec_storm, whose processes have the container's mark for an argument; all are
-                    removed. Lines as of pod, with "mark"
+  churn PODS CONTAINERS PARENT so many pods at once, below PARENT with their uid for U_I_D; in each so many
+                    containers one after the other; each runs exec_storm, whose processes have the
+                    container's mark for an argument; all are removed. Lines as of pod, with "mark"
 """
 import concurrent.futures
 import json
@@ -34,7 +34,7 @@ def call(method, request, answer=cri.Empty):
     return rpc(request, timeout=60)
 
 
-def pod_config(namespace, name, uid, parent, privileged):
+def pod_config(namespace, name, uid, parent):
     config = cri.PodSandboxConfig(hostname=name, log_directory=f"/var/log/pods/{namespace}_{name}_{uid}")
     config.metadata.name, config.metadata.namespace, config.metadata.uid = name, namespace, uid
     config.labels.update({"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": namespace,
@@ -42,12 +42,11 @@ def pod_config(namespace, name, uid, parent, privileged):
     config.annotations["kubernetes.io/config.source"] = "api"
     config.linux.cgroup_parent = parent
     config.linux.security_context.namespace_options.pid = 1
-    config.linux.security_context.privileged = privileged
     os.makedirs(root + config.log_directory)
     return config
 
 
-def container_config(pod, name, command, privileged):
+def container_config(pod, name, command, cgroups=False):
     config = cri.ContainerConfig(command=command, log_path=name + "/0.log")
     config.metadata.name = name
     config.image.image = IMAGE
@@ -57,8 +56,7 @@ def container_config(pod, name, command, privileged):
     config.linux.resources.cpu_shares = 102
     config.linux.resources.oom_score_adj = 997
     config.linux.security_context.namespace_options.pid = 1
-    if privileged:
-        config.linux.security_context.privileged = True
+    if cgroups:
         config.mounts.add(container_path="/cgroups", host_path="/sys/fs/cgroup")
     os.makedirs(f"{root}{pod.log_directory}/{name}")
     return config
@@ -98,12 +96,11 @@ def start(container):
 
 def pod_verb(where, uid, parent, *containers):
     wanted = [container.split("=", 1) for container in containers]
-    config = pod_config(*where.split("/"), uid, parent, any(command[0] == "!" for _, command in wanted))
+    config = pod_config(*where.split("/"), uid, parent)
     sandbox = run_sandbox(config)
     for name, command in wanted:
-        privileged = command[0] == "!"
-        container = create(sandbox, config,
-                           container_config(config, name, ["/bin/sh", "-c", command.lstrip("!")], privileged))
+        shell = ["/bin/sh", "-c", command.lstrip("!")]
+        container = create(sandbox, config, container_config(config, name, shell, command[0] == "!"))
         start(container)
         status = call("ContainerStatus", cri.ContainerStatusRequest(container_id=container, verbose=True),
                       cri.ContainerStatusResponse)
@@ -130,14 +127,13 @@ def remove_verb(*sandboxes):
 
 def churn_pod(number, containers, parent):
     uid = str(uuid.uuid4())
-    config = pod_config("churn", f"pod-{number}", uid, parent.replace("UID", uid).replace("U_I_D", uid.replace("-", "_")),
-                        False)
+    config = pod_config("churn", f"pod-{number}", uid, parent.replace("U_I_D", uid.replace("-", "_")))
     sandbox = run_sandbox(config)
     for index in range(containers):
         mark = f"mark-{number}-{index}"
         name = f"c{index}"
         command = ["/bin/exec_storm", "20", "/bin/exit0", mark]
-        container = create(sandbox, config, container_config(config, name, command, False))
+        container = create(sandbox, config, container_config(config, name, command))
         start(container)
         say(config, container, None, name, mark=mark)
     remove(sandbox)

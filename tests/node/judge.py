@@ -4,7 +4,7 @@
 
 TRUTH is JSON Lines; each says what all events of one cgroup must say, and how many there are at least:
   {"cgroup": PATH, "id": N, "identity": {...}, "least": N}   PATH and N as the kernel gives them
-  {"mark": TEXT, "identity": {...}, "least": N}   the cgroup is that of a process with the argument TEXT
+  {"mark": TEXT, "identity": {...}, "least": N}   the cgroup is that of exit0 with the argument TEXT
 "optional" lists keys of the identity that may be unknown without a reason.
 No event of any other cgroup may have one of the containers, pods or units named there.
 
@@ -42,6 +42,8 @@ def rules_by_cgroup(events, truth):
         else:
             rules[rule["id"]] = rule
     for event in events:
+        if event.get("process.executable.name") != "exit0":
+            continue  # a shell or a client that is to start it
         for argument in event.get("process.command_args", ()):
             rule = marked.get(argument)
             if not rule:
@@ -54,12 +56,19 @@ def rules_by_cgroup(events, truth):
     return rules
 
 
+def units_around(path, identity):
+    """Names in a container's path, up to the container's own; what is below is the container's invention."""
+    names = (path or "").split("/")
+    for number, name in enumerate(names):
+        if identity.get("container.id", "no container") in name:
+            return names[:number + 1]
+    return names
+
+
 def judge_one(event, rule):
     """True: all is right; else the problem, or the reason of what is unknown."""
     wanted, unknown = rule["identity"], False
     path = event.get("process.linux.cgroup")
-    if "cgroup" in rule and path != rule["cgroup"] and (path or REASON not in event):
-        return f"process.linux.cgroup is {path}, not {rule['cgroup']}"
     is_container = any(key in wanted for key in UNIQUE)
     for key in CONTAINER + SYSTEMD:
         got, want = event.get(key), wanted.get(key)
@@ -67,12 +76,14 @@ def judge_one(event, rule):
             continue
         if got is None and REASON in event:
             unknown = True
-        elif want is None and is_container and key in SYSTEMD and got in (path or "").split("/"):
+        elif want is None and is_container and key in SYSTEMD and got in units_around(path, wanted):
             continue  # the scope of a container is a unit of systemd's, too
         elif want is None and is_container and key in ("container.name", "container.image.name"):
             continue  # not all runtimes tell
         else:
             return f"{key} is {got}, not {want}"
+    if "cgroup" in rule and path != rule["cgroup"] and (path or not unknown):
+        return f"process.linux.cgroup is {path}, not {rule['cgroup']}"
     return (REASON, event[REASON]) if unknown else True
 
 

@@ -131,15 +131,15 @@ node_view() {
 
 # Ends it, whatever state it is in. All its processes go with its PID 1, all its mounts with them.
 node_down() { # [DIRECTORY]
-	local mount cgroup i child
+	local mount cgroup i parent
 	node=${1:-$node}
 	node_mode=$(cat "$node/mode") node_name=$(cat "$node/name")
-	if [ -e "$node/unshare" ] && [ -d "/proc/$(cat "$node/unshare")" ]; then
-		for child in $(cat "/proc/$(cat "$node/unshare")/task/"*/children 2>/dev/null); do
-			kill -KILL "$child"
-		done
+	# --kill-child: its PID 1 goes with it
+	parent=$(cat "$node/unshare" 2>/dev/null)
+	if [ -n "$parent" ] && grep -qs inside "/proc/$parent/cmdline"; then
+		kill -KILL "$parent"
 		for ((i = 0; i < 500; i++)); do
-			[ -d "/proc/$(cat "$node/unshare")" ] || break
+			[ -d "/proc/$(cat "$node/pid" 2>/dev/null || echo none)" ] || break
 			sleep 0.02
 		done
 	fi
@@ -157,7 +157,7 @@ node_down() { # [DIRECTORY]
 		[ "$node_mode" != plain ] || rmdir "$mount"/kubepods/{burstable,besteffort} "$mount/kubepods" 2>/dev/null
 	done
 	rm -rf "$node"
-	node= node_mode=
+	node="" node_mode=""
 }
 
 # The cgroups that go with the node: its own, or those of its pods and others that a test notes in $node/cgroups.
@@ -177,4 +177,14 @@ node_cgroups() { # MOUNT
 # The client of the container runtime's interface; verbs in cri.py.
 cri() { # VERB ARGUMENT...
 	PYTHONPATH=$node_tools /usr/bin/python3 "$here/cri.py" "/proc/$node_pid/root" "$@"
+}
+
+# The parent of a pod's cgroups, as the kubelet names it.
+pod_parent() { # UID
+	case $node_mode in
+	plain)
+		echo "/kubepods/burstable/pod$1" | tee -a "$node/cgroups"
+		;;
+	*) echo "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${1//-/_}.slice" ;;
+	esac
 }

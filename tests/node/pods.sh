@@ -8,7 +8,7 @@ pod_made_under_watch() {
 	start_trace || return
 	make_pod 6 2 shop/cart 'web=exec_storm 2 /bin/exit0; sleep 1000' 'log=exec_storm 2 /bin/exit0; sleep 1000'
 	in_container web /bin/exec_storm 5 /bin/exit0 >/dev/null || fail "exec in web" "that it works" "$?"
-	in_container log /bin/sh -c 'cat /nonexistent; true' 2>/dev/null || fail "exec in log" "that it works" "$?"
+	in_container log /bin/sh -c "cat /nonexistent; true" 2>/dev/null || fail "exec in log" "that it works" "$?"
 	remove_pods "$sandbox"
 	stop
 }

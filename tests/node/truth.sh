@@ -29,6 +29,7 @@ need() { # MODE
 
 node_gone() {
 	[ -z "${node-}" ] || node_down
+	node=
 }
 
 # ---- what is true ----
@@ -44,16 +45,6 @@ truth() { # PID IDENTITY [LEAST [MORE]]
 truth_cgroup() { # PATH ID IDENTITY [LEAST [MORE]]
 	jq -nc --arg cgroup "$1" --argjson id "$2" --argjson identity "$3" --argjson least "${4:-1}" \
 		--argjson more "${5:-"{}"}" '{$cgroup, $id, $identity, $least} + $more' >>"$tmp/truth"
-}
-
-# The parent of a pod's cgroups, as the kubelet names it.
-pod_parent() { # UID
-	case $node_mode in
-	plain)
-		echo "/kubepods/burstable/pod$1" | tee -a "$node/cgroups"
-		;;
-	*) echo "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${1//-/_}.slice" ;;
-	esac
 }
 
 # Makes a pod: $sandbox, and ${container[NAME]} for each of its containers. Its lines of truth want LEAST events each,
