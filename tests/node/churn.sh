@@ -43,14 +43,14 @@ test_brief_services() {
 	judge 1
 }
 
-# Pods that come, run one container after the other, and go, eight at a time.
+# Pods that come, run one container after the other, and go, six at a time.
 test_pods_that_come_and_go() {
 	need hybrid || return
 	start_trace || return
-	cri churn 8 4 /kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podU_I_D.slice >"$tmp/made" 2>"$tmp/made.err" ||
+	cri churn 6 4 /kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podU_I_D.slice >"$tmp/made" 2>"$tmp/made.err" ||
 		fail "the pods" "that containerd makes them" "$(cat "$tmp/made.err")"
 	stop
 	jq -c 'select(.mark) | {mark, identity, least: 40, optional: ["container.name"]}' "$tmp/made" >>"$tmp/truth"
-	is "containers" 32 "$(wc -l <"$tmp/truth")"
+	is "containers" 24 "$(wc -l <"$tmp/truth")"
 	judge 1
 }

@@ -16,6 +16,7 @@ import concurrent.futures
 import json
 import os
 import sys
+import time
 import uuid
 
 import grpc
@@ -116,7 +117,15 @@ def exec_verb(container, *command):
 
 
 def remove(sandbox):
-    call("StopPodSandbox", cri.StopPodSandboxRequest(pod_sandbox_id=sandbox))
+    # containerd may say no while a container of the pod is just ending: a kubelet asks again, too
+    for tries_left in range(9, -1, -1):
+        try:
+            call("StopPodSandbox", cri.StopPodSandboxRequest(pod_sandbox_id=sandbox))
+            break
+        except grpc.RpcError:
+            if not tries_left:
+                raise
+            time.sleep(0.2)
     call("RemovePodSandbox", cri.RemovePodSandboxRequest(pod_sandbox_id=sandbox))
 
 

@@ -11,11 +11,11 @@ masquerade='
 test_impersonation() {
 	local victim_uid evil_identity name path paths
 	need hybrid || return
-	make_pod 2 1 bank/vault 'safe=sleep 1000'
+	make_pod 2 0 bank/vault 'safe=sleep 1000'
 	victim=$sandbox
 	victim_uid=$(jq -rs '.[0].identity["k8s.pod.uid"]' "$tmp/truth")
 	start_trace || return
-	make_pod 4 2 evil/mallory 'web=!sleep 1000'
+	make_pod 1 1 evil/mallory 'web=!sleep 1000'
 	evil_identity=$(jq -c 'select(.identity["container.id"] == $id) | .identity' --arg id "${container[web]}" "$tmp/truth")
 	paths=(
 		"kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${victim_uid//-/_}.slice/cri-containerd-${container[safe]}.scope"
@@ -43,7 +43,7 @@ test_impersonation() {
 test_tree_of_pods_in_docker() {
 	local id path
 	start_docker cgroupfs || return
-	make_pod 2 1 bank/vault 'safe=sleep 1000'
+	make_pod 2 0 bank/vault 'safe=sleep 1000'
 	start_trace || return
 	docker_run node 4 '{}' -v /sys/fs/cgroup:/cgroups
 	id=$(docker inspect -f '{{.Id}}' node)

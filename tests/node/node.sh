@@ -131,7 +131,7 @@ node_view() {
 
 # Ends it, whatever state it is in. All its processes go with its PID 1, all its mounts with them.
 node_down() { # [DIRECTORY]
-	local mount cgroup i parent
+	local mount i parent cgroups
 	node=${1:-$node}
 	node_mode=$(cat "$node/mode") node_name=$(cat "$node/name")
 	# --kill-child: its PID 1 goes with it
@@ -143,33 +143,36 @@ node_down() { # [DIRECTORY]
 			sleep 0.02
 		done
 	fi
-	for mount in $(hierarchies "$node_mode"); do
-		for cgroup in $(node_cgroups "$mount"); do
-			# a cgroup stays busy for a moment after its last process
-			for ((i = 0; i < 100; i++)); do
-				find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null
-				[ -d "$cgroup" ] || break
-				sleep 0.02
-			done
-			[ ! -d "$cgroup" ] || echo "$cgroup: cannot be removed" >&2
-		done
-		# where the machine has no pods of its own these are ours
-		[ "$node_mode" != plain ] || rmdir "$mount"/kubepods/{burstable,besteffort} "$mount/kubepods" 2>/dev/null
+	mapfile -t cgroups < <(node_cgroups)
+	# a cgroup stays busy for a moment after its last process
+	for ((i = 0; i < 100 && ${#cgroups[@]}; i++)); do
+		find "${cgroups[@]}" -depth -type d -delete 2>/dev/null
+		mapfile -t cgroups < <(node_cgroups)
+		[ ${#cgroups[@]} -eq 0 ] || sleep 0.02
 	done
+	[ ${#cgroups[@]} -eq 0 ] || echo "${cgroups[*]}: cannot be removed" >&2
+	if [ "$node_mode" = plain ]; then
+		# where the machine has no pods of its own these are ours
+		for mount in $(hierarchies plain); do
+			rmdir "$mount"/kubepods/{burstable,besteffort} "$mount/kubepods" 2>/dev/null
+		done
+	fi
 	rm -rf "$node"
 	node="" node_mode=""
 }
 
-# The cgroups that go with the node: its own, or those of its pods and others that a test notes in $node/cgroups.
-node_cgroups() { # MOUNT
-	local path
-	if [ "$node_mode" != plain ]; then
-		[ ! -d "$1/$node_name" ] || echo "$1/$node_name"
-	elif [ -e "$node/cgroups" ]; then
-		while read -r path; do
-			[ ! -d "$1$path" ] || echo "$1$path"
-		done <"$node/cgroups"
-	fi
+# The cgroups that go with the node and are there: its own, or those of its pods, which are noted in $node/cgroups.
+node_cgroups() {
+	local mount path
+	for mount in $(hierarchies "$node_mode"); do
+		if [ "$node_mode" != plain ]; then
+			[ ! -d "$mount/$node_name" ] || echo "$mount/$node_name"
+		elif [ -e "$node/cgroups" ]; then
+			while read -r path; do
+				[ ! -d "$mount$path" ] || echo "$mount$path"
+			done <"$node/cgroups"
+		fi
+	done
 }
 
 # ---- pods ----

@@ -7,7 +7,7 @@ test_pod_cgroupfs() {
 	pod_made_under_watch
 	judge
 	# runc and the plugins were seen, and taken for what they are
-	for name in runc bridge host-local containerd-shim-runc-v2; do
+	for name in runc bridge host-local containerd-shim; do
 		like "events of $name outside of the pod" '^[1-9]' \
 			"$(q --arg name "$name" 'select(.["process.executable.name"] == $name and (has("k8s.pod.uid") | not)) | 1' | wc -l)"
 	done
