@@ -124,6 +124,9 @@ $(B)/%.o: %.c Makefile | $(SYSROOT_READY)
 	$(call say,CC    $<)
 	$(Q)$(CC) $(ALL_CFLAGS) -DTAPIO_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
 
+# holds the example, to see whether it still parses
+$(B)/tests/unit/config.o: deploy/tapio.yaml
+
 # ---- BPF objects, embedded whole ----
 
 $(B)/%.bpf.o: %.bpf.c Makefile
@@ -144,6 +147,7 @@ $(OUT)/sysroot-%/.ready: tools/sysroot tools/packages
 
 docs: all
 	@$(B)/tapio schema -o markdown >docs/EVENTS.md
+	@$(B)/tapio schema -o config-markdown >docs/CONFIGURATION.md
 
 install: all
 	install -D -m755 $(B)/tapio $(DESTDIR)$(PREFIX)/sbin/tapio

@@ -41,8 +41,7 @@ struct {
 
 static __always_inline u32 page_size(void)
 {
-	u32 zero = 0;
-	struct tapio_config *cfg = bpf_map_lookup_elem(&tapio_settings, &zero);
+	struct tapio_config *cfg = settings();
 
 	return cfg ? cfg->page_size : 4096;
 }
@@ -358,9 +357,10 @@ int process_exit_raw(u64 *ctx) /* task, group_dead from 6.16 */
 static __always_inline int report_fork(void *ctx, struct task_struct *child)
 {
 	u32 tgid = BPF_CORE_READ(child, tgid), pid = BPF_CORE_READ(child, pid);
+	struct tapio_config *cfg = settings();
 	struct tapio_process_fork *rec;
 
-	if (tgid != pid || !event_wanted(TAPIO_EV_PROCESS_FORK))
+	if (!cfg || tgid != pid || !event_wanted(TAPIO_EV_PROCESS_FORK))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_FORK, TAPIO_RING_CONTROL,
 			   sizeof(*rec));
@@ -369,6 +369,8 @@ static __always_inline int report_fork(void *ctx, struct task_struct *child)
 	rec->ev.tgid = tgid;
 	rec->ev.tid = pid;
 	rec->ev.cgroup_id = task_cgroup_id(child); /* not the parent's with CLONE_INTO_CGROUP */
+	if (cfg->legacy_subsystem)
+		rec->ev.legacy_cgroup_id = task_legacy_cgroup_id(child, cfg->legacy_subsystem);
 	rec->start.ns = task_start_boot_ns(child);
 	rec->parent_pid = BPF_CORE_READ(child, real_parent, tgid);
 	rec->vpid = task_vpid(child, NULL);

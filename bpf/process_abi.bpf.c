@@ -115,10 +115,18 @@ static __always_inline u32 parent_of(u32 tgid)
 	return parent ? *parent : 0;
 }
 
-static __always_inline void set_cgroup(struct tapio_event *ev, bool v4_18)
+static __always_inline u64 cgroup_id(bool v4_18)
 {
-	if (v4_18)
-		ev->cgroup_id = bpf_get_current_cgroup_id();
+	return v4_18 ? bpf_get_current_cgroup_id() : 0;
+}
+
+/* Without cgroup ids user space follows processes from their parents on. */
+static __always_inline void *begin_needed(u32 type, u32 size, bool v4_18)
+{
+	struct tapio_cgroup_key cgroup = {};
+
+	cgroup.id = cgroup_id(v4_18);
+	return record_begin_needed(TAPIO_SENSOR_PROCESS, type, TAPIO_RING_CONTROL, size, &cgroup);
 }
 
 /* ---- execve, entered ---- */
@@ -280,12 +288,12 @@ static __always_inline int report_exec(void *ctx, bool v4_18)
 		return 0;
 	p = pending_of(tgid);
 	if (!event_wanted(TAPIO_EV_PROCESS_EXEC) ||
-	    !(rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC, TAPIO_RING_CONTROL, sizeof(*rec)))) {
+	    !(rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC, TAPIO_RING_CONTROL, sizeof(*rec),
+				 cgroup_id(v4_18)))) {
 		if (p)
 			pending_drop(tgid, p);
 		return 0;
 	}
-	set_cgroup(&rec->ev, v4_18);
 	uid_gid = bpf_get_current_uid_gid();
 	rec->uid = uid_gid;
 	rec->gid = uid_gid >> 32;
@@ -332,10 +340,9 @@ static __always_inline int report_exec_failed(void *ctx, u16 ret_offset, bool v4
 	if (result >= 0 || !event_wanted(TAPIO_EV_PROCESS_EXEC_FAILED))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC_FAILED, TAPIO_RING_CONTROL,
-			   sizeof(*rec));
+			   sizeof(*rec), cgroup_id(v4_18));
 	if (!rec)
 		return 0;
-	set_cgroup(&rec->ev, v4_18);
 	rec->error.value = -result;
 	rec->parent_pid = parent_of(rec->ev.tgid);
 	n = bpf_probe_read_user_str((void *)rec + sizeof(*rec), FILENAME_BYTES, (void *)filename);
@@ -418,12 +425,9 @@ static __always_inline int report_exit(void *ctx, bool v4_18)
 	p = pending_of(tgid);
 	if (p)
 		pending_drop(tgid, p);
-	if (!event_wanted(TAPIO_EV_PROCESS_EXIT))
-		return 0;
-	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXIT, TAPIO_RING_CONTROL, sizeof(*rec));
+	rec = begin_needed(TAPIO_EV_PROCESS_EXIT, sizeof(*rec), v4_18);
 	if (!rec)
 		return 0;
-	set_cgroup(&rec->ev, v4_18);
 	rec->parent_pid = parent_of(tgid);
 	return record_send(ctx, rec, TAPIO_RING_CONTROL, sizeof(*rec));
 }
@@ -474,12 +478,9 @@ static __always_inline int report_fork(void *ctx, bool v4_18)
 	}
 	child = field_u32(ctx, l->newtask_pid);
 	bpf_map_update_elem(&process_parents, &child, &tgid, BPF_ANY);
-	if (!event_wanted(TAPIO_EV_PROCESS_FORK))
-		return 0;
-	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_FORK, TAPIO_RING_CONTROL, sizeof(*rec));
+	rec = begin_needed(TAPIO_EV_PROCESS_FORK, sizeof(*rec), v4_18);
 	if (!rec)
 		return 0;
-	set_cgroup(&rec->ev, v4_18);
 	rec->ev.tgid = child;
 	rec->ev.tid = child;
 	rec->parent_pid = tgid;

@@ -13,19 +13,21 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "collect/tracefs.h"
 
 static const char help[] =
 	"usage: tapio check [OPTION]... [COLLECTOR | SENSOR]...\n\n"
 	"Loads and attaches every sensor for a moment and says what runs on this machine, at which tier,\n"
 	"why each better tier does not, and which events and fields are exact, derived or absent.\n\n"
 	"      --json              print it as JSON (docs/CHECK.md describes it)\n"
+	"      --privileges        print the capabilities that are needed here instead, for what, and what each costs\n"
 	"      --require LEVEL     exit with 1 unless support is 'full', or at least 'partial'\n"
 	"      --require SENSOR=TIER  exit with 1 unless the sensor runs at this tier; repeatable\n"
 	RUN_OPTIONS_HELP
 	"\nExit status: 0 every sensor runs at some tier; 1 one does not, or a requirement is not met; 2 wrong\n"
 	"usage or missing privilege; 3 unsupported kernel.\n";
 
-enum { OPT_JSON = OPT_LAST, OPT_REQUIRE };
+enum { OPT_JSON = OPT_LAST, OPT_REQUIRE, OPT_PRIVILEGES };
 
 #define REQUIRES_MAX 16
 
@@ -33,13 +35,14 @@ struct check_args {
 	struct run_options run;
 	const char *requires[REQUIRES_MAX];
 	unsigned nrequires;
-	bool json;
+	bool json, privileges;
 };
 
 static int parse_args(struct check_args *args, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, OPT_JSON },
+		{ "privileges", no_argument, NULL, OPT_PRIVILEGES },
 		{ "require", required_argument, NULL, OPT_REQUIRE },
 		RUN_LONG_OPTIONS,
 		{ 0 },
@@ -55,6 +58,8 @@ static int parse_args(struct check_args *args, int argc, char **argv)
 		}
 		if (opt == OPT_JSON)
 			args->json = true;
+		else if (opt == OPT_PRIVILEGES)
+			args->privileges = true;
 		else if (opt == OPT_REQUIRE && args->nrequires == REQUIRES_MAX)
 			return usage_error("check", "more than %d requirements", REQUIRES_MAX);
 		else if (opt == OPT_REQUIRE)
@@ -159,11 +164,22 @@ static void look_around(struct check *check)
 	check->capabilities = host_capabilities();
 	check->pid_ns = host_pid_namespace();
 	check->cgroup_ns = host_cgroup_namespace();
+	check->privileges = privilege_defaults;
+	check->outlets = check_outlets_default;
 	check->level = support_level(&check->collector);
 	check->ring_bytes = transport_ring_bytes(&check->collector.transport);
 	check->map_bytes = transport_map_bytes(&check->collector.transport);
 	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++)
 		check->map_bytes += sensor_map_bytes(&check->collector.runs[i]);
+}
+
+/* No sensor could be tried: what is needed in any case, and the tracefs that most of them want. */
+static void print_privileges_untried(void)
+{
+	static const struct collector none;
+
+	tracefs_dir();
+	privileges_print(&none, &privilege_defaults, host_capabilities(), stdout);
 }
 
 int cmd_check(int argc, char **argv)
@@ -176,6 +192,8 @@ int cmd_check(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	status = check_host("check");
+	if (status == STATUS_USAGE && args.privileges)
+		print_privileges_untried();
 	if (status)
 		return status;
 	add_sibling_events(&args.run);
@@ -189,6 +207,8 @@ int cmd_check(int argc, char **argv)
 		;
 	else if (args.json)
 		check_print_json(&check, stdout);
+	else if (args.privileges)
+		privileges_print(&check.collector, &check.privileges, check.capabilities, stdout);
 	else
 		check_print_text(&check, stdout);
 	collector_close(&check.collector);

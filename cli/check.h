@@ -8,10 +8,24 @@
 #include <stdio.h>
 
 #include "base/cgroup.h"
+#include "cli/config.h"
+#include "cli/privileges.h"
 #include "collect/collector.h"
 
 /* Of the JSON document; docs/CHECK.md. Changed only when a member changes or goes. */
 #define CHECK_SCHEMA "tapio.check/1"
+
+/* What of `tapio run` leaves it, and how. Borrowed. */
+struct check_outlets {
+	enum config_args args;
+	const char *listen; /* NULL: off */
+	const char *socket; /* NULL: off */
+	const struct config_sink *sinks;
+	unsigned nsinks;
+};
+
+/* Of a run without a configuration. */
+extern const struct check_outlets check_outlets_default;
 
 struct check {
 	struct collector collector; /* every sensor at work */
@@ -26,9 +40,12 @@ struct check {
 	bool cgroup_ns; /* likewise */
 	size_t ring_bytes;
 	size_t map_bytes;
+	struct privilege_options privileges; /* what they are needed for */
+	struct check_outlets outlets;
 };
 
 void check_print_text(const struct check *check, FILE *to);
+void check_print_outlets(const struct check_outlets *outlets, FILE *to);
 void check_print_json(const struct check *check, FILE *to);
 
 /* What records come through here: "ring buffer", "perf buffer", or both. */

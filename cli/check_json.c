@@ -19,7 +19,7 @@ static void comma(struct buf *b)
 static void key(struct buf *b, const char *name)
 {
 	comma(b);
-	json_string(b, name, strlen(name));
+	json_quote(b, name, strlen(name));
 	buf_addc(b, ':');
 }
 
@@ -27,7 +27,7 @@ static void text(struct buf *b, const char *name, const char *value)
 {
 	key(b, name);
 	if (value)
-		json_string(b, value, strlen(value));
+		json_quote(b, value, strlen(value));
 	else
 		buf_adds(b, "null");
 }
@@ -47,7 +47,7 @@ static void number(struct buf *b, const char *name, size_t value)
 static void item(struct buf *b, const char *value)
 {
 	comma(b);
-	json_string(b, value, strlen(value));
+	json_quote(b, value, strlen(value));
 }
 
 static void add_host(struct buf *b, const struct check *check)
@@ -79,6 +79,26 @@ static void add_host(struct buf *b, const struct check *check)
 	number(b, "ring_bytes", check->ring_bytes);
 	number(b, "map_bytes", check->map_bytes);
 	buf_addc(b, '}');
+}
+
+static void add_privileges(struct buf *b, const struct check *check)
+{
+	struct privilege list[PRIVILEGES_MAX];
+	unsigned n = privileges_list(&check->collector, &check->privileges, list);
+
+	key(b, "privileges");
+	buf_addc(b, '[');
+	for (unsigned i = 0; i < n; i++) {
+		comma(b);
+		buf_addc(b, '{');
+		text(b, "capability", cap_name(list[i].cap));
+		truth(b, "held", privilege_held(&list[i], check->capabilities));
+		text(b, "needed", list[i].kept ? "kept" : "set-up");
+		text(b, "for", list[i].what);
+		text(b, "without", list[i].lost);
+		buf_addc(b, '}');
+	}
+	buf_addc(b, ']');
 }
 
 static void add_features(struct buf *b)
@@ -187,6 +207,7 @@ void check_print_json(const struct check *check, FILE *to)
 	text(&b, "level", check->level);
 	add_host(&b, check);
 	text(&b, "transport", check_transport(check));
+	add_privileges(&b, check); /* before features, which are all probed: tracefs is used for one */
 	add_features(&b);
 	key(&b, "sensors");
 	buf_addc(&b, '[');

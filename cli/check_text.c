@@ -159,4 +159,5 @@ void check_print_text(const struct check *check, FILE *to)
 	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++)
 		if (check->collector.runs[i].sensor)
 			print_sensor(&check->collector.runs[i], to);
+	check_print_outlets(&check->outlets, to);
 }

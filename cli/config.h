@@ -20,12 +20,13 @@
 #define CONFIG_RULES_MAX 64 /* of each of include and exclude */
 #define CONFIG_SINKS_MAX 4
 #define CONFIG_FILE_MAX 262144 /* bytes of a configuration file */
+#define CONFIG_WHY_MAX 1024 /* enough for any message */
 
 /* What must hold of an event for a rule to match: all members that are not NULL. Owned strings. */
 struct config_rule {
 	char *namespace_name;
 	char *pod; /* "NAMESPACE/NAME" */
-	char *container; /* id, or its first 12 or more digits, or name */
+	char *container; /* 12 to 64 hexadecimal digits: an id or its start; anything else: a name */
 	char *unit;
 	char *comm;
 	char *path; /* prefix of process.executable.path */
@@ -46,11 +47,12 @@ struct config_sink {
 };
 
 struct config {
-	uint64_t events; /* bit of each event type that is wanted: from `collectors`, then `events` */
+	/* Bit of each event type that is wanted: from `collectors`, then `events`. Never empty; tapio.lost has none. */
+	uint64_t events;
 	enum config_args args;
 	struct config_rule include[CONFIG_RULES_MAX], exclude[CONFIG_RULES_MAX];
 	unsigned ninclude, nexclude;
-	uint64_t ring_bytes[TAPIO_RINGS];
+	uint64_t ring_bytes[TAPIO_RINGS]; /* powers of two: rounded down */
 	uint64_t memory_bytes;      /* ceiling for all that Tapio holds, maps included */
 	uint32_t events_per_second; /* of one cgroup and sensor; 0: no limit */
 	uint32_t cgroups;           /* cgroups remembered */
@@ -62,24 +64,39 @@ struct config {
 	enum config_stats bpf_stats;
 };
 
-/* Fills in the defaults. 0 or -ENOMEM. */
+/* Fills in the defaults, whatever *ret held. 0 or -ENOMEM. */
 int config_defaults(struct config *ret);
 
 /*
- * Reads a file over the defaults. 0, or a negative errno and in `why` one line for people, as in
- * "/etc/tapio.yaml:12: limits.memory: '1 fortnight': a size is wanted, as in 64MiB".
+ * Reads a file over the defaults; "-" is standard input. 0, or a negative errno and in `why` one line
+ * for people, as in "/etc/tapio.yaml:12: limits.memory: '1 fortnight': wanted is a size from 16MiB to
+ * 64GiB, as in 128MiB". *ret is overwritten on success and untouched on failure.
  */
 int config_read(const char *path, struct config *ret, char *why, size_t size);
 
 /* The same from memory; `name` stands for the file in messages. */
 int config_parse(const char *name, const char *text, size_t length, struct config *ret, char *why, size_t size);
 
-/* Prints the effective configuration as YAML that config_read takes again. */
+/*
+ * Sets one key that has a single value outside of a list ("listen", "limits.memory"), as an option of
+ * the command line may. 0, or -ENOENT, -EINVAL or -ENOMEM and in `why` what is wrong, without the key;
+ * the old value then stays.
+ */
+int config_set(struct config *config, const char *key, const char *value, char *why, size_t size);
+
+/*
+ * Whether keys differ that only a start can apply; `keys` gets their names, comma-separated. What
+ * differs otherwise a SIGHUP applies.
+ */
+bool config_needs_restart(const struct config *running, const struct config *wanted, char *keys, size_t size);
+
+/* Prints the effective configuration as YAML that config_read takes again. The caller checks ferror. */
 void config_print(const struct config *config, FILE *to);
 
 /* Prints docs/CONFIGURATION.md: every key, its type, unit, default, bounds, and what it is for. */
 void config_print_docs(FILE *to);
 
+/* NULL and all zeroes are allowed. */
 void config_free(struct config *config);
 
 #endif

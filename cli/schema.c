@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/config.h"
 #include "event/table.h"
 #include "export/json.h"
 
@@ -17,7 +18,8 @@ static const char usage[] =
 	"\n"
 	"Describes what Tapio publishes: all events, or those named.\n"
 	"\n"
-	"  -o, --output FORMAT   text (default), json-schema (draft 2020-12) or markdown\n"
+	"  -o, --output FORMAT   text (default), json-schema (draft 2020-12) or markdown; config-markdown\n"
+	"                        describes the keys of 'tapio run --config' instead\n"
 	"  -h, --help            this text\n"
 	"\n"
 	"examples:\n"
@@ -57,6 +59,8 @@ static const char *type_text(const struct event_field *f)
 	case KIND_PATH:
 	case KIND_SENSOR:
 	case KIND_CAUSE:
+	case KIND_WHO:
+	case KIND_REASON:
 		return "string";
 	default:
 		return "integer";
@@ -71,6 +75,12 @@ static const char *left_out_text(const struct event_field *f)
 	if (in_tail(f) || (f->flags & OMIT_ZERO))
 		return "if unknown or none";
 	return f->flags & (OMIT_NEGATIVE | OMIT_ONES) ? "if it does not apply" : NULL;
+}
+
+/* Those that say whom the event is about, if it is about somebody. */
+static unsigned identity_count(const struct event_desc *desc)
+{
+	return event_has_identity(desc) ? event_nidentity : 0;
 }
 
 /* ---- text ---- */
@@ -110,6 +120,8 @@ static void text_event(struct buf *out, const struct event_desc *desc, bool firs
 	buf_printf(out, "\n%s%s\n  %s\n", desc->name, desc->off ? "   (only if asked for)" : "", desc->help);
 	for (unsigned i = 0; i < event_common_count(desc); i++)
 		text_field(out, &event_common[i]);
+	for (unsigned i = 0; i < identity_count(desc); i++)
+		text_field(out, &event_identity_fields[i]);
 	for (unsigned i = 0; i < desc->nfields; i++) {
 		text_field(out, &desc->fields[i]);
 		for (unsigned c = 0; desc->fields[i].kind == KIND_CAUSE && c < TAPIO_CAUSE_MAX; c++)
@@ -194,6 +206,19 @@ static void markdown_causes(struct buf *out)
 	}
 }
 
+static void markdown_identity(struct buf *out)
+{
+	buf_adds(out, "\n## Whom an event is about\n\nEvents of a process, `tapio.identity` and, where it is one "
+		      "cgroup's, `tapio.lost` say so ([IDENTITY.md](IDENTITY.md) tells from where it is known):\n\n");
+	buf_adds(out, markdown_table);
+	for (unsigned i = 0; i < event_nidentity; i++)
+		markdown_field(out, &event_identity_fields[i]);
+	buf_adds(out, "\n| `tapio.identity.unknown` | Meaning |\n|---|---|\n");
+	for (unsigned i = 0; i < IDENTITY_REASONS; i++)
+		if (identity_reason_name(i))
+			buf_printf(out, "| `%s` | %s |\n", identity_reason_name(i), identity_reason_help(i));
+}
+
 static void markdown_begin(struct buf *out)
 {
 	buf_printf(out,
@@ -208,10 +233,11 @@ static void markdown_begin(struct buf *out)
 		      "| `event` | string |  | - | its name |\n"
 		      "| `tapio.absent` | array of strings |  | if empty | names of the fields of this event that "
 		      "cannot be given here |\n"
-		      "\nEvents of a process, which are all but `tapio.lost`, also have:\n\n");
+		      "\nEvents of a process, which are all whose names do not begin with `tapio.`, also have:\n\n");
 	buf_adds(out, markdown_table);
 	for (unsigned i = 0; i < event_ncommon; i++)
 		markdown_field(out, &event_common[i]);
+	markdown_identity(out);
 }
 
 static void markdown_event(struct buf *out, const struct event_desc *desc, bool first)
@@ -230,7 +256,7 @@ static void markdown_event(struct buf *out, const struct event_desc *desc, bool 
 
 static void schema_quoted(struct buf *out, const char *s)
 {
-	json_string(out, s, strlen(s));
+	json_quote(out, s, strlen(s));
 }
 
 static void schema_type(struct buf *out, const struct event_field *f)
@@ -333,6 +359,8 @@ static void schema_event(struct buf *out, const struct event_desc *desc, bool fi
 		   desc->name);
 	for (unsigned i = 0; i < event_common_count(desc); i++)
 		schema_field(out, &event_common[i]);
+	for (unsigned i = 0; i < identity_count(desc); i++)
+		schema_field(out, &event_identity_fields[i]);
 	for (unsigned i = 0; i < desc->nfields; i++)
 		schema_field(out, &desc->fields[i]);
 	if (desc->sensor)
@@ -346,12 +374,39 @@ static void schema_end(struct buf *out)
 	buf_adds(out, "\n  ]\n}\n");
 }
 
+/* ---- docs/CONFIGURATION.md ---- */
+
+static void config_begin(struct buf *out)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *to = open_memstream(&text, &size);
+
+	out->refused = !to;
+	if (!to)
+		return;
+	config_print_docs(to);
+	if (fclose(to))
+		out->refused = true;
+	else
+		buf_add(out, text, size);
+	free(text);
+}
+
+static void no_event(struct buf *out, const struct event_desc *desc, bool first)
+{
+	(void)out;
+	(void)desc;
+	(void)first;
+}
+
 /* ---- the command ---- */
 
 static const struct format formats[] = {
 	{ "text", text_begin, text_event, no_end },
 	{ "json-schema", schema_begin, schema_event, schema_end },
 	{ "markdown", markdown_begin, markdown_event, no_end },
+	{ "config-markdown", config_begin, no_event, no_end },
 };
 
 static const struct format *format_by_name(const char *name)
@@ -419,10 +474,11 @@ static int schema_options(int argc, char **argv, const struct format **ret_forma
 			*ret_format = format_by_name(optarg);
 			if (*ret_format)
 				break;
-			return usage_error("schema", "--output %s: no such format; use text, json-schema or markdown",
+			return usage_error("schema", "--output %s: no such format; use text, json-schema, markdown or "
+					   "config-markdown",
 					   optarg);
 		case ':':
-			return usage_error("schema", "%s: needs a format: text, json-schema or markdown",
+			return usage_error("schema", "%s: needs a format: text, json-schema, markdown or config-markdown",
 					   argv[optind - 1]);
 		default:
 			if (!strncmp(argv[optind - 1], "--", 2))
@@ -440,6 +496,8 @@ int cmd_schema(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	if (format->event == no_event && optind < argc)
+		return usage_error("schema", "%s: config-markdown is of no event", argv[optind]);
 	for (int i = optind; i < argc; i++)
 		if (!event_desc_by_name(argv[i]))
 			return usage_error("schema", "%s: no such event; 'tapio schema' lists them", argv[i]);

@@ -2,6 +2,7 @@
 /* tapio trace: look now. */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "cli/cli.h"
+#include "cli/watch.h"
 #include "export/json.h"
 #include "export/text.h"
 
@@ -31,26 +33,38 @@ static const char help[] =
 	"  -c, --comm COMM[,COMM]   threads of this name only (as in /proc/PID/comm)\n"
 	"  -u, --uid UID[,UID]      these real users only, by number or name\n"
 	"      --cgroup CGROUP      this cgroup v2 and all below it only, by path or id; repeatable\n"
+	"      --container CONTAINER  these containers only, by id (12 digits or more) or name; repeatable\n"
+	"      --pod NAMESPACE/NAME   these pods only; repeatable\n"
+	"      --namespace NAME       pods of these Kubernetes namespaces only; repeatable\n"
+	"      --unit UNIT            these systemd units only, as in nginx.service; repeatable\n"
 	"  -n, --count COUNT        end after COUNT events\n"
 	"  -t, --time SECONDS       end after SECONDS (or 500ms, 2m, 1h)\n"
 	"      --self               report Tapio's own process too\n"
 	"      --wide               do not cut lines at the terminal's width\n"
 	"      --no-color           no colours (as does the variable NO_COLOR)\n"
 	RUN_OPTIONS_HELP
-	"\nFilters are tested in the kernel. A fork is matched by its parent. Values of one kind are\n"
-	"alternatives, different kinds must all match.\n";
+	"\nFilters are tested in the kernel, those by container, pod, namespace and unit once the cgroup is\n"
+	"known. A fork is matched by its parent. Values of one kind are alternatives, different kinds must\n"
+	"all match.\n";
 
-enum { OPT_CGROUP = OPT_LAST, OPT_SELF, OPT_WIDE, OPT_NO_COLOR };
+enum {
+	OPT_CGROUP = OPT_LAST,
+	OPT_SELF,
+	OPT_WIDE,
+	OPT_NO_COLOR,
+	OPT_CONTAINER,
+	OPT_POD,
+	OPT_NAMESPACE,
+	OPT_UNIT,
+};
 
 struct trace {
 	struct run_options run;
+	struct watch_options options;
 	uint64_t named_events;
 	uint64_t count, time_ns;
 	bool table, wide, no_color;
-	struct collector collector;
-	struct pipeline pipeline;
-	struct losses reported; /* what the stream has told so far */
-	uint64_t reported_ns;
+	struct watch watch;
 };
 
 /* ---- arguments ---- */
@@ -120,6 +134,22 @@ static int output_format(struct trace *t, const char *name)
 	return STATUS_OK;
 }
 
+static int add_who(struct trace *t, enum select_kind kind, const char *option, const char *value)
+{
+	const char *slash = strchr(value, '/');
+
+	if (!*value)
+		return usage_error("trace", "%s: an empty value", option);
+	if (kind == SELECT_POD && (!slash || slash == value || !slash[1]))
+		return usage_error("trace", "%s %s: not of the form NAMESPACE/NAME", option, value);
+	if (kind == SELECT_UNIT && !strchr(value, '.'))
+		return usage_error("trace", "%s %s: a unit's name ends in its type, as in %s.service", option, value,
+				   value);
+	if (select_want(&t->options.selector, kind, value))
+		return usage_error("trace", "%s: more than %d values", option, SELECT_RULES_MAX);
+	return STATUS_OK;
+}
+
 static int take_option(struct trace *t, int opt)
 {
 	switch (opt) {
@@ -132,6 +162,14 @@ static int take_option(struct trace *t, int opt)
 		return each_item(t, optarg, opt);
 	case OPT_CGROUP:
 		return add_filter(t, TAPIO_FILTER_CGROUP, "--cgroup", optarg);
+	case OPT_CONTAINER:
+		return add_who(t, SELECT_CONTAINER, "--container", optarg);
+	case OPT_POD:
+		return add_who(t, SELECT_POD, "--pod", optarg);
+	case OPT_NAMESPACE:
+		return add_who(t, SELECT_NAMESPACE, "--namespace", optarg);
+	case OPT_UNIT:
+		return add_who(t, SELECT_UNIT, "--unit", optarg);
 	case 'n':
 		if (parse_u64(optarg, UINT64_MAX, &t->count) || !t->count)
 			return usage_error("trace", "-n %s: not a number of events above 0", optarg);
@@ -164,6 +202,10 @@ static int parse_args(struct trace *t, int argc, char **argv)
 		{ "comm", required_argument, NULL, 'c' },
 		{ "uid", required_argument, NULL, 'u' },
 		{ "cgroup", required_argument, NULL, OPT_CGROUP },
+		{ "container", required_argument, NULL, OPT_CONTAINER },
+		{ "pod", required_argument, NULL, OPT_POD },
+		{ "namespace", required_argument, NULL, OPT_NAMESPACE },
+		{ "unit", required_argument, NULL, OPT_UNIT },
 		{ "count", required_argument, NULL, 'n' },
 		{ "time", required_argument, NULL, 't' },
 		{ "self", no_argument, NULL, OPT_SELF },
@@ -236,32 +278,6 @@ static int catch_signals(void)
 	return 0;
 }
 
-static int take_record(void *arg, const void *data, size_t size, uint64_t ts_boot_ns)
-{
-	return pipeline_record(arg, data, size, ts_boot_ns);
-}
-
-/* Puts what was lost since the last time into the stream. */
-static void report_losses(struct trace *t, bool settled)
-{
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), interval = now - t->reported_ns;
-	struct losses losses;
-
-	memcpy(t->collector.received, t->pipeline.received, sizeof(t->pipeline.received));
-	if (collector_losses(&t->collector, settled, &losses))
-		return;
-	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++) {
-		losses.count[s][TAPIO_CAUSE_MALFORMED] += t->pipeline.malformed[s];
-		losses.count[s][TAPIO_CAUSE_UNKNOWN_TYPE] += t->pipeline.unknown[s];
-		for (unsigned cause = 0; cause < TAPIO_CAUSE_MAX; cause++)
-			if (losses.count[s][cause] > t->reported.count[s][cause])
-				pipeline_lost(&t->pipeline, s, cause,
-					      losses.count[s][cause] - t->reported.count[s][cause], interval);
-	}
-	t->reported = losses;
-	t->reported_ns = now;
-}
-
 static int watch_fd(int epoll, int fd, uint32_t events)
 {
 	struct epoll_event ev = { .events = events, .data.fd = fd };
@@ -284,7 +300,7 @@ static int until_deadline(uint64_t deadline_ns, int ms)
 
 static bool done(const struct trace *t, uint64_t deadline_ns)
 {
-	return stop || t->pipeline.sink_error || (t->count && t->pipeline.events >= t->count) ||
+	return stop || t->watch.pipeline.sink_error || (t->count && t->watch.pipeline.events >= t->count) ||
 	       (deadline_ns && clock_ns(CLOCK_MONOTONIC) >= deadline_ns);
 }
 
@@ -304,7 +320,7 @@ static int event_loop(struct trace *t, int epoll)
 	if (deadline)
 		stop_after(t->time_ns);
 	while (!done(t, deadline)) {
-		int timeout = until_deadline(deadline, reader_timeout(&t->collector.reader));
+		int timeout = until_deadline(deadline, watch_timeout(&t->watch));
 		struct epoll_event ev[4];
 		int n = epoll_wait(epoll, ev, 4, timeout);
 
@@ -313,65 +329,61 @@ static int event_loop(struct trace *t, int epoll)
 		for (int i = 0; i < n; i++) {
 			if (ev[i].data.fd == STDOUT_FILENO)
 				return -EPIPE;
-			if (ev[i].data.fd == t->collector.transport.epoll_fd)
-				reader_woken(&t->collector.reader);
+			if (ev[i].data.fd == t->watch.collector.transport.epoll_fd)
+				reader_woken(&t->watch.collector.reader);
 		}
-		t->pipeline.interrupted = false;
-		pipeline_clocks(&t->pipeline);
-		reader_drain(&t->collector.reader, false, take_record, &t->pipeline);
-		if (clock_ns(CLOCK_MONOTONIC) - t->reported_ns > NS_PER_S)
-			report_losses(t, false);
-		if (!t->pipeline.interrupted)
-			pipeline_flush(&t->pipeline);
+		t->watch.pipeline.interrupted = false;
+		watch_drain(&t->watch, false);
+		if (clock_ns(CLOCK_MONOTONIC) - t->watch.reported_ns > NS_PER_S)
+			watch_report_losses(&t->watch, false);
+		if (!t->watch.pipeline.interrupted)
+			pipeline_flush(&t->watch.pipeline);
 	}
-	return t->pipeline.sink_error;
+	return t->watch.pipeline.sink_error;
+}
+
+/* A record waits for whom it is about, for WHO_WAIT_NS at most. */
+static void wait_for_names(const struct watch *w)
+{
+	struct pollfd pfd = { .fd = watch_who_fd(w), .events = POLLIN };
+
+	poll(&pfd, 1, READER_HELD_MS);
 }
 
 /* After the programs are detached: what is still in the rings, and the exact sums. */
 static void finish(struct trace *t)
 {
-	bool output_open = !t->pipeline.sink_error, given_up = false;
+	bool output_open = !t->watch.pipeline.sink_error, given_up = false;
 	long n;
 
-	collector_detach(&t->collector);
-	t->pipeline.interrupted = false;
-	while ((n = reader_drain(&t->collector.reader, true, take_record, &t->pipeline)) > 0) {
-		if (t->pipeline.sink_error || (t->count && t->pipeline.events >= t->count))
+	watch_detach(&t->watch);
+	t->watch.pipeline.interrupted = false;
+	while ((n = watch_drain(&t->watch, true)) > 0 || t->watch.collector.reader.held) {
+		if (t->watch.collector.reader.held)
+			wait_for_names(&t->watch);
+		if (t->watch.pipeline.sink_error || (t->count && t->watch.pipeline.events >= t->count))
 			break;
 		/* The alarm came, or one more Ctrl-C. A reader that is only slow is waited for. */
-		given_up = t->pipeline.interrupted && (n == 1 || stop > 1);
+		given_up = t->watch.pipeline.interrupted && (n == 1 || stop > 1);
 		if (given_up)
 			break;
-		t->pipeline.interrupted = false;
+		t->watch.pipeline.interrupted = false;
 	}
 	/* With -n the rest was not asked for: it is neither shown nor lost. */
-	report_losses(t, !t->count && !given_up && output_open);
+	watch_report_losses(&t->watch, !t->count && !given_up && output_open);
 	if (!given_up)
-		pipeline_flush(&t->pipeline);
-	if (t->pipeline.interrupted)
+		pipeline_flush(&t->watch.pipeline);
+	if (t->watch.pipeline.interrupted)
 		log_warn("trace: stdout is not being read: the last events may be missing there");
 }
 
 static void summary(const struct trace *t)
 {
-	uint64_t causes[TAPIO_CAUSE_MAX] = { 0 }, lost = 0, refused = 0;
 	struct buf list = BUF_INIT(4096);
+	uint64_t lost, refused;
 
-	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++)
-		for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++)
-			causes[c] += t->reported.count[s][c];
-	for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++) {
-		bool is_refusal = c == TAPIO_CAUSE_UNREADABLE || c == TAPIO_CAUSE_MALFORMED ||
-				  c == TAPIO_CAUSE_UNKNOWN_TYPE;
-
-		*(is_refusal ? &refused : &lost) += causes[c];
-		if (causes[c])
-			buf_printf(&list, "%s%s %llu", list.length ? ", " : " [", cause_name(c),
-				   (unsigned long long)causes[c]);
-	}
-	if (list.length)
-		buf_adds(&list, "]");
-	fprintf(stderr, "%llu events, %llu lost, %llu refused%s\n", (unsigned long long)t->pipeline.events,
+	watch_sums(&t->watch, &lost, &refused, &list);
+	fprintf(stderr, "%llu events, %llu lost, %llu refused%s\n", (unsigned long long)t->watch.pipeline.events,
 		(unsigned long long)lost, (unsigned long long)refused, buf_cstr(&list));
 	buf_free(&list);
 }
@@ -393,16 +405,16 @@ static unsigned announce(const struct trace *t)
 	unsigned running = 0;
 
 	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++) {
-		const struct sensor_run *run = &t->collector.runs[i];
+		const struct sensor_run *run = &t->watch.collector.runs[i];
 		unsigned height = run->sensor ? ladder_height(run->sensor) : 0;
 
-		if (!run->sensor)
+		if (!run->sensor || !(run->events & t->options.collect.events))
 			continue;
 		if (run->tier) {
 			running++;
 			if (isatty(STDERR_FILENO))
 				log_info("sensor %s: tier %s (%s support); Ctrl-C ends",
-					 sensor_name(i), run->tier->name, support_level(&t->collector));
+					 sensor_name(i), run->tier->name, support_level(&t->watch.collector));
 			announce_missing(run);
 			continue;
 		}
@@ -417,7 +429,7 @@ static unsigned announce(const struct trace *t)
 
 static struct event_sink *open_sink(const struct trace *t)
 {
-	struct text_options options = { .colour = !t->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
+	struct text_options options = { .who = true, .colour = !t->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
 	struct winsize size;
 
 	if (!t->table)
@@ -432,14 +444,15 @@ static int run_trace(struct trace *t)
 	struct event_sink *sink = open_sink(t);
 	int epoll = epoll_create1(EPOLL_CLOEXEC), err;
 
-	if (!sink || epoll < 0 || absent_from_tiers(&t->pipeline, &t->collector)) {
+	if (!sink || epoll < 0) {
 		log_error("trace: starting: %s", strerror(ENOMEM));
 		return STATUS_FAILED;
 	}
-	pipeline_add_sink(&t->pipeline, sink);
-	t->pipeline.limit = t->count;
-	t->reported_ns = clock_ns(CLOCK_MONOTONIC);
-	err = watch_fd(epoll, t->collector.transport.epoll_fd, EPOLLIN);
+	pipeline_add_sink(&t->watch.pipeline, sink);
+	t->watch.pipeline.limit = t->count;
+	err = watch_fd(epoll, t->watch.collector.transport.epoll_fd, EPOLLIN);
+	if (!err)
+		err = watch_fd(epoll, watch_who_fd(&t->watch), EPOLLIN);
 	if (!err)
 		err = watch_fd(epoll, stop_fd, EPOLLIN);
 	if (err) {
@@ -448,12 +461,12 @@ static int run_trace(struct trace *t)
 	}
 	/* A pipe whose reader leaves ends us at once; a file cannot be watched, and need not be. */
 	watch_fd(epoll, STDOUT_FILENO, 0);
-	pipeline_flush(&t->pipeline);
+	pipeline_flush(&t->watch.pipeline);
 	err = event_loop(t, epoll);
 	close(epoll);
 	finish(t);
 	if (!err)
-		err = t->pipeline.sink_error;
+		err = t->watch.pipeline.sink_error;
 	if (err && err != -EPIPE)
 		log_error("trace: writing to stdout: %s", strerror(-err));
 	summary(t);
@@ -476,19 +489,24 @@ int cmd_trace(int argc, char **argv)
 	if (status)
 		return status;
 	warn_about_view();
+	t.options.collect = t.run.collect;
+	t.options.collect.identity = true;
 	err = catch_signals();
 	if (err)
 		snprintf(why, sizeof(why), "eventfd: %s", strerror(-err));
 	else
-		err = collector_open(&t.collector, &t.run.collect, why, sizeof(why));
+		err = watch_open(&t.watch, &t.options, why, sizeof(why));
+	if (!err) {
+		err = watch_start(&t.watch, why, sizeof(why));
+		if (err)
+			watch_close(&t.watch);
+	}
 	if (err) {
 		log_error("trace: %s", why);
 		return STATUS_FAILED;
 	}
-	pipeline_init(&t.pipeline);
 	status = announce(&t) ? run_trace(&t) : STATUS_FAILED;
-	pipeline_close(&t.pipeline);
-	collector_close(&t.collector);
-	filter_close(&t.run.collect.filter);
+	watch_close(&t.watch);
+	filter_close(&t.options.collect.filter);
 	return status;
 }

@@ -9,6 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
+#include "base/cleanup.h"
 #include "base/host.h"
 #include "collect/bpflog.h"
 
@@ -33,34 +35,97 @@ static uint64_t events_of(unsigned sensor, bool *bulk)
 	return events;
 }
 
-static int settings_write(const struct collector *c, const struct collect_options *options)
+/* The first that this machine has in a v1 hierarchy; systemd and all runtimes use all of them. */
+static void find_legacy(struct legacy_hierarchy *ret)
+{
+	static const struct {
+		const char *controller;
+		uint32_t subsystem;
+	} choices[] = {
+		{ "pids", TAPIO_SUBSYSTEM_PIDS },
+		{ "memory", TAPIO_SUBSYSTEM_MEMORY },
+		{ "cpu", TAPIO_SUBSYSTEM_CPU },
+		{ "devices", TAPIO_SUBSYSTEM_DEVICES },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(choices) && !ret->subsystem; i++)
+		if (!cgroup_legacy_find(choices[i].controller, &ret->number, ret->mount, sizeof(ret->mount))) {
+			ret->subsystem = choices[i].subsystem;
+			ret->controller = choices[i].controller;
+		}
+}
+
+int collector_configure(struct collector *c)
+{
+	__u32 zero = 0;
+
+	return bpf_map_update_elem(c->transport.settings_fd, &zero, &c->config, BPF_ANY) ? -errno : 0;
+}
+
+static int settings_write(struct collector *c, const struct collect_options *options)
 {
 	int filters = filter_apply(&options->filter, &c->transport);
-	struct tapio_config config = { .events = options->events,
-				       .page_size = (__u32)sysconf(_SC_PAGESIZE) };
-	__u32 zero = 0;
 
 	if (filters < 0)
 		return filters;
-	config.filters = (__u32)filters;
+	/* No event at all is not "all of them". */
+	c->config.events = options->events ? options->events : EVENT_BIT(TAPIO_EV_INVALID);
+	c->config.page_size = (__u32)sysconf(_SC_PAGESIZE);
+	c->config.filters = (__u32)filters;
+	c->config.events_per_second = options->events_per_second;
+	c->config.legacy_subsystem = c->legacy.subsystem;
+	c->config.legacy_hierarchy = c->legacy.number;
 	/* In a pid namespace our number is another process's in the host's, which programs see. */
-	config.self_tgid = options->self || !host_pid_namespace() ? 0 : (__u32)getpid();
-	return bpf_map_update_elem(c->transport.settings_fd, &zero, &config, BPF_ANY) ? -errno : 0;
+	c->config.self_tgid = options->self || !host_pid_namespace() ? 0 : (__u32)getpid();
+	return collector_configure(c);
 }
 
+static void start_sensor(struct collector *c, const struct collect_options *options,
+			 const struct sensor *sensor, uint64_t internal)
+{
+	struct ladder_options ladder = {
+		.force = options->tiers[sensor->id],
+		.core_disabled = feature(FEATURE_RINGBUF)->have ? 0 : CORE_RINGBUF,
+	};
+	bool bulk = false;
+
+	ladder.events = events_of(sensor->id, &bulk) & (options->events | internal);
+	if (ladder.events)
+		ladder_climb(sensor, &ladder, &c->transport, &c->runs[sensor->id]);
+}
+
+/* What it takes to know cgroups by their ids, and to follow processes where records have no ids. */
+#define IDENTITY_EVENTS                                                                            \
+	(EVENT_BIT(TAPIO_EV_CGROUP_CREATED) | EVENT_BIT(TAPIO_EV_CGROUP_REMOVED) |                 \
+	 EVENT_BIT(TAPIO_EV_CGROUP_RENAMED))
+#define LINEAGE_EVENTS                                                                             \
+	(EVENT_BIT(TAPIO_EV_CGROUP_ENTERED) | EVENT_BIT(TAPIO_EV_PROCESS_FORK) |                   \
+	 EVENT_BIT(TAPIO_EV_PROCESS_EXIT))
+
+/*
+ * The cgroup sensor comes last: what it has to tell depends on what the others could not. `abi`
+ * programs know one hierarchy at most, and in which one a runtime puts its containers is its own
+ * choice.
+ */
 static void start_sensors(struct collector *c, const struct collect_options *options)
 {
-	uint64_t disabled = feature(FEATURE_RINGBUF)->have ? 0 : CORE_RINGBUF;
-	const struct sensor *const *s, *const *end = sensors(&s);
+	const struct sensor *const *first, *const *end = sensors(&first);
+	uint64_t internal = 0;
 
-	for (; s < end; s++) {
-		struct ladder_options ladder = { .force = options->tiers[(*s)->id], .core_disabled = disabled };
-		bool bulk = false;
-
-		ladder.events = events_of((*s)->id, &bulk) & options->events;
-		if (ladder.events)
-			ladder_climb(*s, &ladder, &c->transport, &c->runs[(*s)->id]);
+	for (const struct sensor *const *s = first; s < end; s++) {
+		if ((*s)->id == TAPIO_SENSOR_CGROUP)
+			continue;
+		start_sensor(c, options, *s, 0);
+		c->lineage |= c->runs[(*s)->id].tier && c->runs[(*s)->id].tier->abi;
 	}
+	c->lineage &= options->identity;
+	if (options->identity)
+		internal = IDENTITY_EVENTS | (c->lineage ? LINEAGE_EVENTS : 0);
+	c->config.internal = internal;
+	collector_configure(c);
+	for (const struct sensor *const *s = first; s < end; s++)
+		if ((*s)->id == TAPIO_SENSOR_CGROUP)
+			start_sensor(c, options, *s, internal);
 }
 
 /* Perf buffers take three descriptors per CPU. */
@@ -90,6 +155,7 @@ int collector_open(struct collector *c, const struct collect_options *options, c
 	if (!bulk)
 		transport.ring_bytes[TAPIO_RING_BULK] = (size_t)sysconf(_SC_PAGESIZE);
 	raise_fd_limit();
+	find_legacy(&c->legacy);
 	err = transport_open(&c->transport, &transport);
 	if (err) {
 		snprintf(why, size, "creating the shared maps: %s", strerror(-err));

@@ -14,9 +14,22 @@ struct collect_options {
 	struct filter filter;
 	struct transport_options transport;
 	bool self; /* report ourselves too */
+	bool identity; /* also send what it takes to tell who a process is */
+	uint32_t events_per_second; /* of one cgroup and sensor; 0: no limit */
+};
+
+/* The v1 hierarchy that records carry a second cgroup id of. */
+struct legacy_hierarchy {
+	uint32_t subsystem; /* TAPIO_SUBSYSTEM_*, 0: this machine has none */
+	uint32_t number;
+	const char *controller;
+	char mount[256]; /* "" if it is mounted nowhere */
 };
 
 struct collector {
+	struct tapio_config config; /* as the programs see it */
+	struct legacy_hierarchy legacy;
+	bool lineage; /* records do not tell cgroups: they are to be followed from parent to child */
 	struct transport transport;
 	struct reader reader;
 	struct sensor_run runs[TAPIO_SENSOR_MAX]; /* by sensor; .sensor NULL: not asked for */
@@ -36,6 +49,9 @@ extern const struct transport_options transport_defaults;
  * errno if nothing can work, with the reason in `why`.
  */
 int collector_open(struct collector *c, const struct collect_options *options, char *why, size_t size);
+
+/* Hands `config` to the programs, changed. 0 or a negative errno. */
+int collector_configure(struct collector *c);
 
 /* Stops the programs; the rings can still be drained and the counters read. */
 void collector_detach(struct collector *c);

@@ -211,10 +211,9 @@ static void probe_raw_tp(struct feature_result *r)
 static void probe_tracepoint(struct feature_result *r)
 {
 	_cleanup_close_ int prog = -1, event = -1;
-	int dir = tracefs_dir();
 
-	if (dir < 0) {
-		say_errno(r, "tracefs is not mounted and cannot be", dir);
+	if (tracefs_dir() < 0) {
+		say(r, "%s", tracefs_why());
 		return;
 	}
 	event = tracepoint_perf_open("sched/" PROBE_TRACEPOINT);

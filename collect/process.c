@@ -26,7 +26,12 @@
 #define EXEC_LOSES(f) "process.exec:process." f " "
 #define EXIT_LOSES(f) "process.exit:process." f " "
 
+/* Which cgroup v1 a process is in: user space follows it instead. */
+#define LEGACY_ID(event) event ":cgroup.legacy_id "
+
 #define ABI_LOSES                                                                                  \
+	LEGACY_ID("process.exec") LEGACY_ID("process.exec_failed") LEGACY_ID("process.exit")       \
+	LEGACY_ID("process.fork")                                                                  \
 	EXEC_LOSES("args_count")                                                                   \
 	EXEC_LOSES("args.size")                                                                    \
 	EXEC_LOSES("working_directory")                                                            \

@@ -73,10 +73,17 @@ long reader_drain(struct reader *r, bool all, record_fn *fn, void *arg)
 	long n = 0;
 	int err = 0;
 
+	r->held = false;
 	while (!err && (q = oldest(t, until, mono_to_boot, &ts))) {
+		uint64_t position = q->position;
 		struct piece piece = queue_take(q, r->scratch);
 
 		err = fn(arg, piece.data, piece.size, ts);
+		if (err == -EAGAIN) {
+			q->position = position;
+			r->held = true;
+			break;
+		}
 		if (++n % RELEASE_EVERY == 0)
 			release_all(t);
 	}
@@ -87,7 +94,7 @@ long reader_drain(struct reader *r, bool all, record_fn *fn, void *arg)
 		if (!r->asleep)
 			transport_set_awake(t);
 	}
-	return err < 0 ? err : n;
+	return err < 0 && !r->held ? err : n;
 }
 
 static bool any_waiting(const struct transport *t)
@@ -102,6 +109,8 @@ int reader_timeout(struct reader *r)
 {
 	uint64_t quiet_ms = (clock_ns(CLOCK_MONOTONIC) - r->last_record_ns) / NS_PER_MS;
 
+	if (r->held)
+		return READER_HELD_MS;
 	if (any_waiting(r->transport) || quiet_ms < READER_QUIET_MS) {
 		if (r->asleep) {
 			transport_set_awake(r->transport);

@@ -19,6 +19,7 @@
 
 #define READER_POLL_MS 20
 #define READER_QUIET_MS 1000
+#define READER_HELD_MS 2 /* until a held record is given again, unless the owner knows better */
 
 /*
  * Records are merged by time over all rings. A record is committed a little after its time stamp
@@ -28,7 +29,10 @@
 #define READER_WINDOW_NS 2000000ull
 #define READER_WINDOW_BEHIND_NS 100000ull
 
-/* Called for each record; ts_boot_ns is its time on the boot clock. Non-zero stops the drain. */
+/*
+ * Called for each record; ts_boot_ns is its time on the boot clock. Non-zero stops the drain;
+ * -EAGAIN: and the record was not taken, but is to come again.
+ */
 typedef int record_fn(void *arg, const void *data, size_t size, uint64_t ts_boot_ns);
 
 struct reader {
@@ -37,14 +41,15 @@ struct reader {
 	uint64_t last_record_ns; /* CLOCK_MONOTONIC */
 	bool asleep;             /* as the producers were told */
 	bool looked;             /* once more since then */
+	bool held;               /* the last drain ended at a record that is to come again */
 };
 
 int reader_open(struct reader *r, struct transport *t);
 void reader_close(struct reader *r);
 
 /*
- * Gives what is there to fn. `all`: also the youngest. Returns the number of records, or what fn
- * returned if that was negative.
+ * Gives what is there to fn. `all`: also the youngest. Returns the number of records taken, or what fn
+ * returned if that was negative and not -EAGAIN.
  */
 long reader_drain(struct reader *r, bool all, record_fn *fn, void *arg);
 

@@ -20,19 +20,22 @@
 #include "base/fs.h"
 #include "base/host.h"
 
+static enum tracefs_use use;
+static char why[128];
+
+/* A mount counts as one, also where its directory may not be read. */
 static int open_mounted(void)
 {
 	static const char *const places[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
 
 	for (size_t i = 0; i < COUNT_OF(places); i++) {
 		struct statfs fs;
-		int fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		int fd;
 
-		if (fd < 0)
+		if (statfs(places[i], &fs) || fs.f_type != TRACEFS_MAGIC)
 			continue;
-		if (!fstatfs(fd, &fs) && fs.f_type == TRACEFS_MAGIC)
-			return fd;
-		close(fd);
+		fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
 	}
 	return -ENOENT;
 }
@@ -88,6 +91,36 @@ static bool mounting_is_safe(void)
 	return strcmp(host_lockdown(), "confidentiality") != 0;
 }
 
+static int open_private(void)
+{
+	int dir;
+
+	if (!mounting_is_safe()) {
+		snprintf(why, sizeof(why), "tracefs is not mounted, and not safe to mount under lockdown=confidentiality");
+		return -EPERM;
+	}
+	dir = fs_open_detached("tracefs");
+	if (dir == -ENOSYS || dir == -ENODEV)
+		dir = open_in_own_namespace();
+	if (dir == -EPERM)
+		snprintf(why, sizeof(why), "tracefs is not mounted, and mounting it takes CAP_SYS_ADMIN");
+	else if (dir < 0)
+		snprintf(why, sizeof(why), "tracefs is not mounted and cannot be: %s", strerror(-dir));
+	return dir;
+}
+
+/* Opening is a better question than access(2), which leaves capabilities out. Takes `dir`. */
+static int need_events(int dir)
+{
+	_cleanup_close_ int events = openat(dir, "events", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = -errno;
+
+	if (events >= 0)
+		return dir;
+	close(dir);
+	return err;
+}
+
 int tracefs_dir(void)
 {
 	static int dir = -1;
@@ -95,13 +128,24 @@ int tracefs_dir(void)
 	if (dir >= 0)
 		return dir;
 	dir = open_mounted();
-	if (dir < 0 && !mounting_is_safe())
-		return -EPERM;
-	if (dir < 0)
-		dir = fs_open_detached("tracefs");
-	if (dir == -ENOSYS || dir == -ENODEV)
-		dir = open_in_own_namespace();
+	use = dir == -ENOENT ? TRACEFS_NOT_MOUNTED : TRACEFS_MOUNTED;
+	if (dir == -ENOENT)
+		dir = open_private();
+	if (dir >= 0)
+		dir = need_events(dir);
+	if (dir == -EACCES)
+		snprintf(why, sizeof(why), "tracefs belongs to root: others read it with CAP_DAC_READ_SEARCH");
 	return dir;
+}
+
+const char *tracefs_why(void)
+{
+	return why;
+}
+
+enum tracefs_use tracefs_use(void)
+{
+	return use;
 }
 
 static int read_event_file(const char *name, const char *file, char *buf, size_t size)

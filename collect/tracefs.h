@@ -11,6 +11,13 @@
 /* A descriptor of tracefs' root, kept open until the process ends; negative errno if not to be had. */
 int tracefs_dir(void);
 
+/* Why the last tracefs_dir failed, for people. */
+const char *tracefs_why(void);
+
+/* What this process had to do with it so far: which privileges it needs follows from that. */
+enum tracefs_use { TRACEFS_NOT_ASKED, TRACEFS_MOUNTED, TRACEFS_NOT_MOUNTED };
+enum tracefs_use tracefs_use(void);
+
 /* The id of "sched/sched_process_exec" for perf_event_open; negative errno, -ENOENT if unknown. */
 int tracepoint_id(const char *name);
 

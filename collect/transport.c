@@ -15,6 +15,9 @@
 /* The smallest perf buffer that still holds two of the largest records. */
 #define PERF_MIN_BYTES 65536u
 
+/* What the kernel adds to key and value of a hash entry (struct htab_elem, its bucket), about. */
+#define HASH_ENTRY_BYTES 64
+
 static size_t power_of_two(size_t n, size_t least)
 {
 	size_t p = least;
@@ -30,25 +33,32 @@ static int maps_create(struct transport *t)
 		int *fd;
 		enum bpf_map_type type;
 		const char *name;
-		unsigned key, value, entries;
+		unsigned key, value, entries, flags;
 	} maps[] = {
 		{ &t->slots_fd, BPF_MAP_TYPE_ARRAY, "tapio_slots", 4, sizeof(struct tapio_slot),
-		  t->cpus * TAPIO_SLOTS },
+		  t->cpus * TAPIO_SLOTS, 0 },
 		{ &t->counts_fd, BPF_MAP_TYPE_PERCPU_ARRAY, "tapio_counts", 4,
-		  sizeof(struct tapio_counters), TAPIO_SENSOR_MAX },
+		  sizeof(struct tapio_counters), TAPIO_SENSOR_MAX, 0 },
 		{ &t->readers_fd, BPF_MAP_TYPE_ARRAY, "tapio_readers", 4, sizeof(struct tapio_reader),
-		  TAPIO_RINGS },
-		{ &t->settings_fd, BPF_MAP_TYPE_ARRAY, "tapio_settings", 4, sizeof(struct tapio_config), 1 },
+		  TAPIO_RINGS, 0 },
+		{ &t->settings_fd, BPF_MAP_TYPE_ARRAY, "tapio_settings", 4, sizeof(struct tapio_config), 1, 0 },
 		{ &t->filter_fd, BPF_MAP_TYPE_HASH, "tapio_filter", sizeof(struct tapio_filter_key), 4,
-		  TAPIO_FILTER_VALUES_MAX },
+		  TAPIO_FILTER_VALUES_MAX, 0 },
 		{ &t->cgroups_fd, BPF_MAP_TYPE_CGROUP_ARRAY, "tapio_cgroups", 4, 4,
-		  TAPIO_FILTER_CGROUPS_MAX },
-		{ &t->bell_fd, BPF_MAP_TYPE_PERF_EVENT_ARRAY, "tapio_bell", 4, 4, t->cpus },
+		  TAPIO_FILTER_CGROUPS_MAX, 0 },
+		{ &t->verdicts_fd, BPF_MAP_TYPE_HASH, "tapio_verdicts", sizeof(struct tapio_cgroup_key), 4,
+		  TAPIO_VERDICTS_MAX, BPF_F_NO_PREALLOC },
+		{ &t->budgets_fd, BPF_MAP_TYPE_LRU_HASH, "tapio_budgets", sizeof(struct tapio_budget_key),
+		  sizeof(struct tapio_budget), TAPIO_BUDGETS_MAX, 0 },
+		{ &t->beats_fd, BPF_MAP_TYPE_ARRAY, "tapio_beats", 4, 8, TAPIO_EV_MAX, 0 },
+		{ &t->bell_fd, BPF_MAP_TYPE_PERF_EVENT_ARRAY, "tapio_bell", 4, 4, t->cpus, 0 },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(maps); i++) {
+		LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = maps[i].flags);
+
 		*maps[i].fd = bpf_map_create(maps[i].type, maps[i].name, maps[i].key, maps[i].value,
-					     maps[i].entries, NULL);
+					     maps[i].entries, &opts);
 		if (*maps[i].fd < 0)
 			return -errno;
 	}
@@ -59,7 +69,7 @@ static void transport_forget(struct transport *t)
 {
 	memset(t, 0, sizeof(*t));
 	t->slots_fd = t->counts_fd = t->readers_fd = t->settings_fd = t->filter_fd = t->cgroups_fd = -1;
-	t->bell_fd = t->epoll_fd = -1;
+	t->verdicts_fd = t->budgets_fd = t->beats_fd = t->bell_fd = t->epoll_fd = -1;
 	for (int i = 0; i < TAPIO_RINGS; i++)
 		t->ring_fd[i] = t->perf_fd[i] = -1;
 }
@@ -208,6 +218,9 @@ int transport_attach(const struct transport *t, struct bpf_object *obj, bool per
 		{ "tapio_settings", t->settings_fd },
 		{ "tapio_filter", t->filter_fd },
 		{ "tapio_cgroups", t->cgroups_fd },
+		{ "tapio_verdicts", t->verdicts_fd },
+		{ "tapio_budgets", t->budgets_fd },
+		{ "tapio_beats", t->beats_fd },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(shared); i++) {
@@ -265,13 +278,16 @@ size_t transport_map_bytes(const struct transport *t)
 {
 	return (size_t)t->cpus * TAPIO_SLOTS * sizeof(struct tapio_slot) +
 	       (size_t)t->cpus * TAPIO_SENSOR_MAX * sizeof(struct tapio_counters) +
-	       TAPIO_FILTER_VALUES_MAX * (sizeof(struct tapio_filter_key) + 64);
+	       TAPIO_FILTER_VALUES_MAX * (sizeof(struct tapio_filter_key) + HASH_ENTRY_BYTES) +
+	       TAPIO_VERDICTS_MAX * (sizeof(struct tapio_cgroup_key) + HASH_ENTRY_BYTES) +
+	       TAPIO_BUDGETS_MAX *
+		       (sizeof(struct tapio_budget_key) + sizeof(struct tapio_budget) + HASH_ENTRY_BYTES);
 }
 
 void transport_close(struct transport *t)
 {
 	int fds[] = { t->slots_fd, t->counts_fd, t->readers_fd, t->settings_fd, t->filter_fd,
-		      t->cgroups_fd, t->bell_fd, t->ring_fd[0], t->ring_fd[1], t->perf_fd[0],
+		      t->cgroups_fd, t->verdicts_fd, t->budgets_fd, t->beats_fd, t->bell_fd, t->ring_fd[0], t->ring_fd[1], t->perf_fd[0],
 		      t->perf_fd[1], t->epoll_fd };
 
 	for (unsigned i = 0; t->queues && i < t->nqueues; i++)

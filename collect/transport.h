@@ -24,6 +24,7 @@ struct transport {
 	struct transport_options options;
 	unsigned cpus;
 	int slots_fd, counts_fd, readers_fd, settings_fd, filter_fd, cgroups_fd;
+	int verdicts_fd, budgets_fd, beats_fd;
 	int ring_fd[TAPIO_RINGS]; /* -1 until asked for */
 	int perf_fd[TAPIO_RINGS];
 	int bell_fd;

@@ -30,12 +30,19 @@ enum tapio_event_type {
 	TAPIO_EV_PROCESS_EXEC_FAILED = 3,
 	TAPIO_EV_PROCESS_EXIT = 4,
 	TAPIO_EV_PROCESS_FORK = 5,
+	TAPIO_EV_CGROUP_CREATED = 6,
+	TAPIO_EV_CGROUP_REMOVED = 7,
+	TAPIO_EV_CGROUP_RENAMED = 8,
+	TAPIO_EV_CGROUP_ENTERED = 9,
+	TAPIO_EV_IDENTITY = 10,
+	TAPIO_EV_STARTED = 11,
 	TAPIO_EV_MAX
 };
 
 enum tapio_sensor {
 	TAPIO_SENSOR_INVALID = 0,
 	TAPIO_SENSOR_PROCESS = 1,
+	TAPIO_SENSOR_CGROUP = 2,
 	TAPIO_SENSOR_MAX
 };
 
@@ -56,11 +63,15 @@ enum tapio_cause {
 	TAPIO_CAUSE_UNREADABLE = 5,    /* memory that the hook names could not be read */
 	TAPIO_CAUSE_MALFORMED = 6,     /* user space refused a record: offsets or lengths do not fit */
 	TAPIO_CAUSE_UNKNOWN_TYPE = 7,  /* user space refused a record: a type it does not know */
+	TAPIO_CAUSE_BUDGET = 8,        /* its cgroup had used up its events of this second */
+	TAPIO_CAUSE_SINK_FULL = 9,     /* a sink's queue was full */
+	TAPIO_CAUSE_SINK_FAILED = 10,  /* a sink could not write it */
 	TAPIO_CAUSE_MAX
 };
 
 /* tapio_event.flags */
 #define TAPIO_F_MONOTONIC 0x1 /* ts_ns is CLOCK_MONOTONIC: kernels before 5.8 lack the boot clock */
+#define TAPIO_F_INTERNAL 0x2  /* nobody asked for it: user space needs it to tell who others are */
 
 /* A byte string in the tail. length 0: unknown. */
 struct tapio_str {
@@ -121,6 +132,7 @@ struct tapio_event {
 	__u64 ts_ns;     /* when the hook ran; see TAPIO_F_MONOTONIC */
 	__u64 number;    /* unique per cpu and ring; dense per (cpu, ring, slot): see emit.h */
 	__u64 cgroup_id; /* cgroup v2 id, 0: unknown */
+	__u64 legacy_cgroup_id; /* id in the cgroup v1 hierarchy of tapio_config.legacy_subsystem, 0: none */
 	__u32 tgid;      /* the process that the event is about, in the initial pid namespace */
 	__u32 tid;       /* its thread */
 	__u32 size;      /* bytes of the whole record */
@@ -194,9 +206,59 @@ struct tapio_process_fork {
 	__u32 vpid;
 };
 
+/* Cgroups. `hierarchy` is 0 for v2, else the number of /proc/cgroups. The subject made the change. */
+struct tapio_cgroup_created {
+	struct tapio_event ev;
+	__u64 id; /* 0: this kernel does not tell (tracepoints before 5.5) */
+	__u32 hierarchy;
+	struct tapio_str path;
+};
+
+/* rmdir(2) succeeded: nobody is in it. */
+struct tapio_cgroup_removed {
+	struct tapio_event ev;
+	__u64 id;
+	__u32 hierarchy;
+	struct tapio_str path;
+};
+
+/* cgroup v1 only. The path is the new one. */
+struct tapio_cgroup_renamed {
+	struct tapio_event ev;
+	__u64 id;
+	__u32 hierarchy;
+	struct tapio_str path;
+};
+
+/* A process, or one thread of it, was moved into a cgroup. The subject moved it. */
+struct tapio_cgroup_entered {
+	struct tapio_event ev;
+	__u64 id;
+	__u32 hierarchy;
+	__u32 pid; /* the thread that was moved, in the initial pid namespace */
+	struct tapio_str path;
+	__u32 pad;
+};
+
+/* Made by user space: it is now known who earlier events of a cgroup were about. */
+struct tapio_identity {
+	struct tapio_event ev;
+	__u64 cgroup_id; /* as in the earlier events */
+	__u64 legacy_cgroup_id;
+};
+
+/* Made by user space: the agent has begun to watch. Nothing before it was seen by this agent. */
+struct tapio_started {
+	struct tapio_event ev;
+	struct tapio_str version;
+	struct tapio_str boot_id;
+};
+
 /* Something was lost or refused; made by user space from the counters below. */
 struct tapio_lost {
 	struct tapio_event ev;
+	__u64 cgroup_id; /* whose it was, 0: unknown or of many */
+	__u64 legacy_cgroup_id;
 	__u64 count;
 	__u64 interval_ns;
 	struct tapio_sensor_id sensor;
@@ -245,6 +307,7 @@ struct tapio_reader {
 #define TAPIO_FILTER_COMM 0x2
 #define TAPIO_FILTER_UID 0x4
 #define TAPIO_FILTER_CGROUP 0x8
+#define TAPIO_FILTER_VERDICT 0x10 /* cgroups that user space has found not to be wanted */
 
 #define TAPIO_FILTER_CGROUPS_MAX 8 /* cgroups that --cgroup can name */
 #define TAPIO_FILTER_VALUES_MAX 256 /* other filter values, all kinds together */
@@ -255,12 +318,64 @@ struct tapio_filter_key {
 	char value[TAPIO_COMM_LEN]; /* a comm, or a number in the first 4 bytes */
 };
 
+/* Subsystems by whose v1 hierarchy processes can be told apart: every runtime puts containers there. */
+#define TAPIO_SUBSYSTEM_PIDS 1
+#define TAPIO_SUBSYSTEM_MEMORY 2
+#define TAPIO_SUBSYSTEM_CPU 3
+#define TAPIO_SUBSYSTEM_DEVICES 4
+
+/* A process's place in the cgroup trees. */
+struct tapio_cgroup_key {
+	__u64 id;
+	__u64 legacy_id;
+};
+
+#define TAPIO_VERDICTS_MAX 16384 /* cgroups that were found not to be wanted */
+
+/* What one cgroup may send through one sensor: see tapio_config.events_per_second. */
+struct tapio_budget_key {
+	struct tapio_cgroup_key cgroup;
+	__u32 sensor;
+	__u32 pad;
+};
+
+struct tapio_budget {
+	__u64 second;  /* of ts_ns */
+	__u64 used;    /* in that second */
+	__u64 refused; /* since the entry was made */
+};
+
+#define TAPIO_BUDGETS_MAX 4096 /* the cgroups that were active last */
+
 struct tapio_config {
 	__u32 self_tgid; /* 0: report ourselves too */
 	__u32 filters;   /* TAPIO_FILTER_* */
 	__u64 events;    /* bit of each event type that is wanted; 0: all */
+	__u64 internal;  /* bit of each event type that user space needs for itself */
 	__u32 page_size; /* bytes */
+	__u32 events_per_second; /* of one cgroup and sensor; 0: no limit */
+	__u32 heartbeat_tgid;    /* a process of ours whose events are counted instead of sent; 0: none */
+	__u32 legacy_subsystem;  /* whose v1 hierarchy legacy_cgroup_id is of: TAPIO_SUBSYSTEM_*; 0: none */
+	__u32 legacy_hierarchy;  /* the same hierarchy's number */
 	__u32 pad;
+};
+
+/* As tapio_process_layout, for bpf/cgroup_abi.bpf.c. Paths are __data_loc. */
+struct tapio_cgroup_layout {
+	__u16 mkdir_root;
+	__u16 mkdir_id;
+	__u16 mkdir_path;
+	__u16 rmdir_root;
+	__u16 rmdir_id;
+	__u16 rmdir_path;
+	__u16 rename_root;
+	__u16 rename_id;
+	__u16 rename_path;
+	__u16 attach_root;
+	__u16 attach_id;
+	__u16 attach_pid;
+	__u16 attach_path;
+	__u16 pad[3];
 };
 
 #define TAPIO_THREADED_MAX 16384 /* multi-threaded processes that are followed where it takes counting */

@@ -40,6 +40,4 @@ struct event_sink {
 	void (*close)(struct event_sink *sink);
 };
 
-const char *sink_drop_name(enum sink_drop drop); /* "queue_full", "failed" */
-
 #endif

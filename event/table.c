@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "event/identity.h"
 
 const struct event_field event_common[] = {
 	FIELD(tapio_event, tgid, "process.pid", "process id, in the initial pid namespace"),
@@ -13,11 +14,47 @@ const struct event_field event_common[] = {
 	      "name of the thread, as in /proc/PID/comm (15 bytes at most)", .flags = OMIT_ZERO),
 	FIELD(tapio_event, cgroup_id, "cgroup.id",
 	      "id of the process's cgroup in the cgroup v2 hierarchy", .flags = OMIT_ZERO),
+	FIELD(tapio_event, legacy_cgroup_id, "cgroup.legacy_id",
+	      "id of its cgroup in a cgroup v1 hierarchy, on machines that have those", .flags = OMIT_ZERO),
 };
 const unsigned event_ncommon = COUNT_OF(event_common);
 
+#define WHO(m, public_name, help_text)                                                             \
+	{                                                                                          \
+		.offset = offsetof(struct event_identity, m),                                      \
+		.size = sizeof(FIELD_MEMBER(event_identity, m)), .kind = KIND_WHO,                 \
+		.flags = OMIT_ZERO, .name = public_name, .help = help_text                         \
+	}
+
+const struct event_field event_identity_fields[] = {
+	WHO(cgroup_path, "process.linux.cgroup",
+	    "path of the process's cgroup, below the root of its hierarchy"),
+	WHO(container_id, "container.id", "id of the container that the process runs in"),
+	WHO(container_runtime, "container.runtime.name", "containerd, cri-o, docker or podman"),
+	WHO(container_name, "container.name", "name of the container as its runtime has it"),
+	WHO(container_image, "container.image.name", "image that the container was made from"),
+	WHO(pod_uid, "k8s.pod.uid", "uid of the pod"),
+	WHO(pod_name, "k8s.pod.name", "name of the pod"),
+	WHO(pod_namespace, "k8s.namespace.name", "namespace of the pod"),
+	WHO(pod_container, "k8s.container.name", "name of the container in the pod's specification"),
+	WHO(unit, "systemd.unit", "unit of the machine's systemd; of a container only if it has a systemd of its own"),
+	WHO(slice, "systemd.slice", "slice of that unit or container"),
+	WHO(user_unit, "systemd.user_unit", "unit of a user's systemd"),
+	WHO(user_slice, "systemd.user_slice", "slice of the user's unit, within user@UID.service"),
+	{ .offset = offsetof(struct event_identity, reason), .size = sizeof(uint32_t), .kind = KIND_REASON,
+	  .flags = OMIT_ZERO, .name = "tapio.identity.unknown",
+	  .help = "why some of this is unknown that should not be" },
+};
+const unsigned event_nidentity = COUNT_OF(event_identity_fields);
+
 static const struct event_field lost[] = {
-	FIELD(tapio_lost, sensor, "tapio.lost.sensor", "whose records or runs were lost", .label = "sensor"),
+	FIELD(tapio_lost, sensor, "tapio.lost.sensor",
+	      "whose records or runs were lost; left out where a sink lost events of all", .flags = OMIT_ZERO,
+	      .label = "sensor"),
+	FIELD(tapio_lost, cgroup_id, "cgroup.id", "whose it was; left out where it was many's or nobody knows",
+	      .flags = OMIT_ZERO),
+	FIELD(tapio_lost, legacy_cgroup_id, "cgroup.legacy_id", "the same in a cgroup v1 hierarchy",
+	      .flags = OMIT_ZERO),
 	FIELD(tapio_lost, cause, "tapio.lost.cause", "why", .label = "cause"),
 	FIELD(tapio_lost, count, "tapio.lost.count", "how many in the interval",
 	      .flags = FAILURE, .label = "count"),
@@ -120,6 +157,37 @@ static const struct event_field process_fork[] = {
 	      .flags = OMIT_ZERO),
 };
 
+#define CGROUP_FIELDS(s)                                                                           \
+	FIELD(s, path, "cgroup.subject.path", "path of the cgroup, below the root of its hierarchy",       \
+	      .label = ""),                                                                        \
+	FIELD(s, id, "cgroup.subject.id", "id of the cgroup in its hierarchy", .flags = OMIT_ZERO,         \
+	      .label = "id"),                                                                      \
+	FIELD(s, hierarchy, "cgroup.subject.hierarchy", "0 is cgroup v2, else as in /proc/cgroups",        \
+	      .label = "hierarchy")
+
+static const struct event_field cgroup_created[] = { CGROUP_FIELDS(tapio_cgroup_created) };
+static const struct event_field cgroup_removed[] = { CGROUP_FIELDS(tapio_cgroup_removed) };
+static const struct event_field cgroup_renamed[] = { CGROUP_FIELDS(tapio_cgroup_renamed) };
+static const struct event_field cgroup_entered[] = {
+	CGROUP_FIELDS(tapio_cgroup_entered),
+	FIELD(tapio_cgroup_entered, pid, "cgroup.entered.tid",
+	      "the thread that was moved, in the initial pid namespace; with a process, its first thread",
+	      .label = "moved"),
+	PAD(tapio_cgroup_entered, pad),
+};
+
+static const struct event_field identity[] = {
+	FIELD(tapio_identity, cgroup_id, "cgroup.id", "the cgroup id of the earlier events",
+	      .flags = OMIT_ZERO, .label = "cgroup"),
+	FIELD(tapio_identity, legacy_cgroup_id, "cgroup.legacy_id", "their id in a cgroup v1 hierarchy",
+	      .flags = OMIT_ZERO),
+};
+
+static const struct event_field started[] = {
+	FIELD(tapio_started, version, "tapio.version", "version of the agent", .label = "version"),
+	FIELD(tapio_started, boot_id, "host.boot_id", "of this boot of the machine", .label = "boot"),
+};
+
 #define EVENT(t, s, snsr, ev_name, ev_help, ...)                                                   \
 	[t] = { .type = t,                                                                         \
 		.size = sizeof(struct tapio_##s),                                                  \
@@ -142,6 +210,18 @@ static const struct event_desc descs[TAPIO_EV_MAX] = {
 	EVENT(TAPIO_EV_PROCESS_FORK, process_fork, TAPIO_SENSOR_PROCESS, "process.fork",
 	      "a process was created by fork(2), vfork(2) or clone(2); threads are not reported",
 	      .off = 1),
+	EVENT(TAPIO_EV_CGROUP_CREATED, cgroup_created, TAPIO_SENSOR_CGROUP, "cgroup.created",
+	      "a cgroup was made, in the v2 hierarchy or in the v1 hierarchy that Tapio follows", .off = 1),
+	EVENT(TAPIO_EV_CGROUP_REMOVED, cgroup_removed, TAPIO_SENSOR_CGROUP, "cgroup.removed",
+	      "a cgroup was removed", .off = 1),
+	EVENT(TAPIO_EV_CGROUP_RENAMED, cgroup_renamed, TAPIO_SENSOR_CGROUP, "cgroup.renamed",
+	      "a cgroup v1 directory was renamed", .off = 1),
+	EVENT(TAPIO_EV_CGROUP_ENTERED, cgroup_entered, TAPIO_SENSOR_CGROUP, "cgroup.entered",
+	      "a process or a thread was moved into another cgroup", .off = 1),
+	EVENT(TAPIO_EV_IDENTITY, identity, 0, "tapio.identity",
+	      "whom earlier events of a cgroup were about, now that it is known"),
+	EVENT(TAPIO_EV_STARTED, started, 0, "tapio.started",
+	      "the agent has begun to watch: what happened before, this one has not seen"),
 };
 
 static const struct {
@@ -149,6 +229,7 @@ static const struct {
 	const char *collector;
 } sensors[TAPIO_SENSOR_MAX] = {
 	[TAPIO_SENSOR_PROCESS] = { "process", "kernel" },
+	[TAPIO_SENSOR_CGROUP] = { "cgroup", "kernel" },
 };
 
 static const struct {
@@ -167,6 +248,21 @@ static const struct {
 				    "a record's offsets or lengths did not fit: a fault of Tapio's own" },
 	[TAPIO_CAUSE_UNKNOWN_TYPE] = { "unknown_type",
 				       "a record of a type that this version of Tapio does not know" },
+	[TAPIO_CAUSE_BUDGET] = { "budget",
+				 "its cgroup had sent as many events in this second as one may (limits.events_per_second)" },
+	[TAPIO_CAUSE_SINK_FULL] = { "sink_full", "this sink did not take events as fast as they came" },
+	[TAPIO_CAUSE_SINK_FAILED] = { "sink_failed", "this sink could not write: disk full, or an error" },
+};
+
+static const struct {
+	const char *name;
+	const char *help;
+} reasons[IDENTITY_REASONS] = {
+	[IDENTITY_NO_CGROUP] = { "no_cgroup", "the kernel gives no cgroup here, and no ancestor's is known" },
+	[IDENTITY_GONE] = { "gone", "the cgroup went before its name could be learnt" },
+	[IDENTITY_EVICTED] = { "evicted", "more cgroups than limits.cgroups, and this one has gone" },
+	[IDENTITY_NO_STATE] = { "no_state", "neither a runtime's state nor a log folder names the container" },
+	[IDENTITY_LATE] = { "late", "names were not read in time: a tapio.identity event follows" },
 };
 
 const struct event_desc *event_desc_by_type(unsigned type)
@@ -227,4 +323,14 @@ int sensor_by_name(const char *name)
 		if (sensors[i].name && !strcmp(sensors[i].name, name))
 			return (int)i;
 	return -ENOENT;
+}
+
+const char *identity_reason_name(unsigned reason)
+{
+	return reason < IDENTITY_REASONS ? reasons[reason].name : NULL;
+}
+
+const char *identity_reason_help(unsigned reason)
+{
+	return reason < IDENTITY_REASONS ? reasons[reason].help : NULL;
 }

@@ -14,7 +14,7 @@
 #include "event/event.h"
 
 #define SCHEMA_MAJOR 1
-#define SCHEMA_MINOR 0
+#define SCHEMA_MINOR 1
 
 /* How the bytes of a field are read. Told by the member's type, never written by hand. */
 enum field_kind {
@@ -34,7 +34,9 @@ enum field_kind {
 	KIND_SIGNAL,  /* struct tapio_signal: the number */
 	KIND_CAPS,    /* struct tapio_caps: array of capability names */
 	KIND_SENSOR,  /* struct tapio_sensor_id: name */
-	KIND_CAUSE    /* struct tapio_cause_id: name */
+	KIND_CAUSE,   /* struct tapio_cause_id: name */
+	KIND_WHO,     /* a string of struct event_identity, NULL: left out */
+	KIND_REASON   /* enum identity_reason in struct event_identity: name */
 };
 
 /* Field flags. */
@@ -102,6 +104,13 @@ struct event_desc {
 extern const struct event_field event_common[];
 extern const unsigned event_ncommon;
 
+/*
+ * What user space knows of the process's cgroup: fields of struct event_identity, each left out where
+ * it is unknown or does not apply. Not part of absence masks: "tapio.identity.unknown" says why.
+ */
+extern const struct event_field event_identity_fields[];
+extern const unsigned event_nidentity;
+
 /* NULL if the type is unknown. */
 const struct event_desc *event_desc_by_type(unsigned type);
 
@@ -114,6 +123,12 @@ static inline unsigned event_common_count(const struct event_desc *desc)
 	return desc->sensor ? event_ncommon : 0;
 }
 
+/* Whether events of this type say whom they are about. */
+static inline bool event_has_identity(const struct event_desc *desc)
+{
+	return desc->sensor || desc->type == TAPIO_EV_IDENTITY || desc->type == TAPIO_EV_LOST;
+}
+
 /* Index in the absence mask of a published field of this event, -ENOENT if it has none of that name. */
 int event_field_index(const struct event_desc *desc, const char *name);
 
@@ -121,6 +136,8 @@ int event_field_index(const struct event_desc *desc, const char *name);
 const char *sensor_name(unsigned sensor);
 const char *cause_name(unsigned cause);
 const char *cause_help(unsigned cause);
+const char *identity_reason_name(unsigned reason);
+const char *identity_reason_help(unsigned reason);
 const char *collector_name(unsigned sensor); /* which collector the sensor belongs to */
 
 /* -ENOENT if unknown. */

@@ -113,6 +113,18 @@ size_t event_path(const struct event_view *view, const struct event_field *field
 	return at;
 }
 
+const char *event_who(const struct event_view *view, const struct event_field *field)
+{
+	const char *at = (const char *)view->who + field->offset, *text;
+
+	if (!view->who)
+		return NULL;
+	if (field->kind == KIND_REASON)
+		return identity_reason_name(*(const uint32_t *)at);
+	memcpy(&text, at, sizeof(text));
+	return text;
+}
+
 /* Sizes that the compiler knows become single loads; little-endian wherever Tapio is built for. */
 static inline uint64_t load_unsigned(const char *at, size_t size)
 {

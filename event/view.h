@@ -9,6 +9,7 @@
 #define EVENT_VIEW_H
 
 #include <stdint.h>
+#include "event/identity.h"
 #include "event/table.h"
 
 /* What the tier that served an event cannot give. */
@@ -21,6 +22,7 @@ struct event_view {
 	const struct tapio_event *ev;
 	const struct event_desc *desc;
 	const struct event_absent *absent; /* may be NULL */
+	const struct event_identity *who;  /* may be NULL */
 	uint64_t wall_ns;                  /* CLOCK_REALTIME of the event */
 	int64_t boot_to_wall_ns;           /* add to a boot time to get CLOCK_REALTIME */
 };
@@ -72,6 +74,9 @@ size_t event_path(const struct event_view *view, const struct event_field *field
 
 /* The integer value of a numeric field (KIND_U8 … KIND_S32, BOOL, ERRNO, SIGNAL, INSTANT, CAPS). */
 int64_t event_number(const struct event_view *view, const struct event_field *field);
+
+/* The text of a KIND_WHO or KIND_REASON field of this event, NULL if it has none. */
+const char *event_who(const struct event_view *view, const struct event_field *field);
 
 /* Whether the field has a value here: not padding, not absent, not a value that means "unknown". */
 bool event_has(const struct event_view *view, const struct event_field *field, unsigned index);

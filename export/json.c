@@ -42,6 +42,7 @@ struct plan {
 	size_t fixed_room;  /* bytes at worst, without what comes from the tail */
 	size_t tail_factor; /* bytes at worst for each byte of tail: all strings may name all of it */
 	unsigned nsteps;
+	unsigned ncommon; /* of them, those that every event of a process has */
 	unsigned head_length;
 	char head[2 * KEY_ROOM]; /* between the digits of the time and the first field */
 	struct step steps[];
@@ -468,6 +469,7 @@ static struct plan *plan_make(const struct event_desc *desc)
 	plan->fixed_room = sizeof(plan->head) + TIME_MAX + sizeof(absent_key) + 2 * SLACK;
 	for (unsigned i = 0; i < ncommon; i++)
 		plan_step(plan, &event_common[i], i);
+	plan->ncommon = plan->nsteps;
 	for (unsigned i = 0; i < desc->nfields; i++)
 		plan_step(plan, &desc->fields[i], event_ncommon + i);
 	return plan;
@@ -510,11 +512,24 @@ static inline bool step_applies(const struct step *step, const struct event_view
 	}
 }
 
+static inline char *put_steps(char *p, const struct step *step, const struct step *end,
+			      const struct event_view *view)
+{
+	for (; step < end; step++) {
+		if (!step_applies(step, view))
+			continue;
+		memcpy(p, step->key, sizeof(step->key));
+		p = put_value(p + step->key_length, view, step->field);
+	}
+	return p;
+}
+
 void json_event(struct buf *out, const struct event_view *view)
 {
 	const struct plan *plan = plan_of(view->desc);
 	const char *absent = view->absent ? view->absent->json : NULL;
 	size_t absent_length = absent ? strlen(absent) : 0;
+	size_t who_length = view->who ? view->who->json_length : 0;
 	size_t room;
 	char *p;
 
@@ -523,19 +538,17 @@ void json_event(struct buf *out, const struct event_view *view)
 		return;
 	}
 	room = plan->fixed_room + plan->tail_factor * (view->ev->size - view->desc->size);
-	p = buf_room(out, room + absent_length);
+	p = buf_room(out, room + absent_length + who_length);
 	if (!p)
 		return;
 	p = put_raw(p, "{\"time\":\"", 9);
 	p = put_time(p, view->wall_ns);
 	memcpy(p, plan->head, sizeof(plan->head));
 	p += plan->head_length;
-	for (const struct step *step = plan->steps, *end = step + plan->nsteps; step < end; step++) {
-		if (!step_applies(step, view))
-			continue;
-		memcpy(p, step->key, sizeof(step->key));
-		p = put_value(p + step->key_length, view, step->field);
-	}
+	p = put_steps(p, plan->steps, plan->steps + plan->ncommon, view);
+	if (who_length)
+		p = put_raw(p, view->who->json, who_length);
+	p = put_steps(p, plan->steps + plan->ncommon, plan->steps + plan->nsteps, view);
 	if (absent) {
 		p = put_raw(p, absent_key, sizeof(absent_key) - 1);
 		p = put_raw(p, absent, absent_length);
@@ -544,49 +557,10 @@ void json_event(struct buf *out, const struct event_view *view)
 	out->length = (size_t)(p - out->data);
 }
 
-void json_string(struct buf *out, const char *s, size_t n)
+void json_quote(struct buf *out, const char *s, size_t n)
 {
 	char *p = buf_room(out, ESCAPE_MAX * n + SLACK);
 
 	if (p)
 		out->length = (size_t)(put_string(p, s, n) - out->data);
-}
-
-struct json_sink {
-	struct event_sink sink;
-	struct output out;
-};
-
-static int json_write(struct event_sink *sink, const struct event_view *view)
-{
-	struct json_sink *js = (struct json_sink *)sink;
-
-	json_event(&js->out.buf, view);
-	return output_added(&js->out);
-}
-
-static int json_flush(struct event_sink *sink)
-{
-	return output_flush(&((struct json_sink *)sink)->out);
-}
-
-static void json_close(struct event_sink *sink)
-{
-	if (!sink)
-		return;
-	output_close(&((struct json_sink *)sink)->out);
-	free(sink);
-}
-
-struct event_sink *json_sink_open(int fd)
-{
-	_cleanup_free_ struct json_sink *js = calloc(1, sizeof(*js));
-	struct event_sink *sink;
-
-	if (!js || output_init(&js->out, fd))
-		return NULL;
-	js->sink = (struct event_sink){ .write = json_write, .flush = json_flush, .close = json_close };
-	sink = &js->sink;
-	js = NULL;
-	return sink;
 }

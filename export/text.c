@@ -14,7 +14,8 @@
 enum {
 	TIME_COLUMNS = 12,
 	PID_COLUMNS = 7, /* 4194304 is the largest */
-	COMM_COLUMNS = TAPIO_COMM_LEN - 1
+	COMM_COLUMNS = TAPIO_COMM_LEN - 1,
+	WHO_COLUMNS = 30
 };
 
 /* ---- values ---- */
@@ -358,6 +359,44 @@ static void line_comm(struct line *line, const struct event_view *view)
 	line_ascii(line, "-");
 }
 
+/* Whom it is about, in short: "shop/cart-0:cart", a container's name or id, a unit; "?" if unknown. */
+static void format_who(char *to, size_t size, const struct event_identity *who)
+{
+	const char *unit = who->user_unit ? who->user_unit : who->unit;
+
+	if (who->pod_name)
+		snprintf(to, size, "%s/%s%s%s", who->pod_namespace ? who->pod_namespace : "?", who->pod_name,
+			 who->pod_container ? ":" : "", who->pod_container ? who->pod_container : "");
+	else if (who->container_name)
+		snprintf(to, size, "%s", who->container_name);
+	else if (who->container_id)
+		snprintf(to, size, "%.12s", who->container_id);
+	else if (who->pod_uid)
+		snprintf(to, size, "pod %s", who->pod_uid);
+	else if (unit)
+		snprintf(to, size, "%s", unit);
+	else
+		snprintf(to, size, "%s", who->reason ? "?" : "-");
+}
+
+static void line_who(struct line *line, const struct event_view *view)
+{
+	char text[WHO_COLUMNS + 2];
+	size_t n;
+
+	if (!view->who) {
+		line_ascii(line, "-");
+		return;
+	}
+	format_who(text, sizeof(text), view->who);
+	n = strlen(text);
+	if (n > WHO_COLUMNS) {
+		text[WHO_COLUMNS - 1] = '~'; /* the end of a name that does not fit */
+		n = WHO_COLUMNS;
+	}
+	line_text(line, text, n, "");
+}
+
 static bool event_failed(const struct event_view *view)
 {
 	for (unsigned i = 0; i < view->desc->nfields; i++)
@@ -379,7 +418,11 @@ void text_header(struct buf *out, const struct text_options *opts)
 	line_right(&line, "PID", at += 1 + PID_COLUMNS);
 	line_right(&line, "PPID", at += 1 + PID_COLUMNS);
 	line_ascii(&line, " COMM");
-	line_pad(&line, at + 1 + COMM_COLUMNS);
+	line_pad(&line, at += 1 + COMM_COLUMNS);
+	if (opts->who) {
+		line_ascii(&line, " WHO");
+		line_pad(&line, at + 1 + WHO_COLUMNS);
+	}
 	line_ascii(&line, " DETAILS");
 	line_end(&line);
 }
@@ -406,7 +449,12 @@ void text_event(struct buf *out, const struct event_view *view, const struct tex
 	line_pid(&line, view, "process.parent_pid", at += 1 + PID_COLUMNS);
 	line_ascii(&line, " ");
 	line_comm(&line, view);
-	line_pad(&line, at + 1 + COMM_COLUMNS);
+	line_pad(&line, at += 1 + COMM_COLUMNS);
+	if (opts->who) {
+		line_ascii(&line, " ");
+		line_who(&line, view);
+		line_pad(&line, at + 1 + WHO_COLUMNS);
+	}
 	line_ascii(&line, " ");
 	line_details(&line, view, opts);
 	line_end(&line);

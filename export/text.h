@@ -15,6 +15,7 @@
 
 struct text_options {
 	bool colour;
+	bool who;       /* a column says whom the event is about */
 	bool utc;       /* times in UTC instead of local time */
 	unsigned width; /* columns of the terminal: longer lines end in "…"; 0: do not cut */
 };

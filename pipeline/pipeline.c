@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 
 void pipeline_init(struct pipeline *p)
@@ -72,13 +73,58 @@ static unsigned sensor_of(const void *data, size_t size)
 	return size >= sizeof(*ev) && ev->sensor < TAPIO_SENSOR_MAX ? ev->sensor : 0;
 }
 
+static uint32_t origin_of(const struct tapio_event *ev)
+{
+	return (uint32_t)ev->cpu << 8 | ev->ring;
+}
+
+/* Whether the record was here before, and held. Then it was counted and learnt from. */
+static bool comes_again(struct pipeline *p, const void *data, size_t size)
+{
+	const struct tapio_event *ev = data;
+
+	if (!p->held || size < sizeof(*ev) || ev->number != p->held_number || origin_of(ev) != p->held_from)
+		return false;
+	p->held = false;
+	return true;
+}
+
+static void hold(struct pipeline *p, const struct tapio_event *ev)
+{
+	p->held = true;
+	p->held_number = ev->number;
+	p->held_from = origin_of(ev);
+}
+
+/* What it takes before anybody sees the event. 0, -EAGAIN, or 1: nobody is to see it. */
+static int decide(struct pipeline *p, struct event_view *view, bool again)
+{
+	int err;
+
+	if (p->identifier && !again)
+		p->identifier->observe(p->identifier, view);
+	if (view->ev->flags & TAPIO_F_INTERNAL)
+		return 1;
+	err = p->identifier ? p->identifier->identify(p->identifier, view, &view->who) : 0;
+	if (err)
+		return err;
+	if (!p->selector || select_event(p->selector, view))
+		return 0;
+	p->unselected++;
+	if (p->unwanted && view->who && select_never(p->selector, view->who))
+		p->unwanted(p->unwanted_arg, &(struct tapio_cgroup_key){ view->ev->cgroup_id,
+									 view->ev->legacy_cgroup_id });
+	return 1;
+}
+
 int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t ts_boot_ns)
 {
 	struct event_view view = { .ev = data, .boot_to_wall_ns = p->boot_to_wall_ns };
 	unsigned sensor = sensor_of(data, size);
+	bool again = comes_again(p, data, size);
 	int err = event_check(data, size, &view.desc);
 
-	p->received[sensor]++;
+	p->received[sensor] += !again;
 	if (!err && !view.desc->sensor)
 		err = -ENOENT; /* made by user space only */
 	if (err) {
@@ -89,27 +135,85 @@ int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t 
 		return 1;
 	view.absent = &p->absent[view.desc->type];
 	view.wall_ns = ts_boot_ns + (uint64_t)p->boot_to_wall_ns;
+	err = decide(p, &view, again);
+	if (err == -EAGAIN)
+		hold(p, view.ev);
+	if (err)
+		return err < 0 ? err : 0;
 	fan_out(p, &view);
 	p->events++;
+	p->by_type[view.desc->type]++;
 	return enough(p);
 }
 
-void pipeline_lost(struct pipeline *p, unsigned sensor, unsigned cause, uint64_t count, uint64_t interval_ns)
+/* An event of Tapio's own, which happens now. */
+static void fan_out_own(struct pipeline *p, struct tapio_event *ev, unsigned type, size_t size,
+			const struct event_identity *who)
 {
 	uint64_t now = clock_ns(CLOCK_BOOTTIME);
-	const struct tapio_lost lost = {
-		.ev = { .ts_ns = now, .size = sizeof(lost), .type = TAPIO_EV_LOST },
+	const struct event_view view = { .ev = ev,
+					 .desc = event_desc_by_type(type),
+					 .who = who,
+					 .wall_ns = now + (uint64_t)p->boot_to_wall_ns,
+					 .boot_to_wall_ns = p->boot_to_wall_ns };
+
+	ev->ts_ns = now;
+	ev->size = (__u32)size;
+	ev->type = (__u16)type;
+	fan_out(p, &view);
+}
+
+void pipeline_lost(struct pipeline *p, unsigned sensor, unsigned cause, uint64_t count, uint64_t interval_ns,
+		   const struct tapio_cgroup_key *key, const struct event_identity *who)
+{
+	struct tapio_lost lost = {
+		.cgroup_id = key ? key->id : 0,
+		.legacy_cgroup_id = key ? key->legacy_id : 0,
 		.count = count,
 		.interval_ns = interval_ns,
 		.sensor.value = sensor,
 		.cause.value = cause,
 	};
-	const struct event_view view = { .ev = &lost.ev,
-					 .desc = event_desc_by_type(TAPIO_EV_LOST),
-					 .wall_ns = now + (uint64_t)p->boot_to_wall_ns,
-					 .boot_to_wall_ns = p->boot_to_wall_ns };
 
-	fan_out(p, &view);
+	fan_out_own(p, &lost.ev, TAPIO_EV_LOST, sizeof(lost), who);
+}
+
+void pipeline_identity(struct pipeline *p, const struct event_identity *who, const struct tapio_cgroup_key *key)
+{
+	struct tapio_identity identity = { .cgroup_id = key->id, .legacy_cgroup_id = key->legacy_id };
+	const struct event_view view = { .ev = &identity.ev,
+					 .desc = event_desc_by_type(TAPIO_EV_IDENTITY),
+					 .who = who };
+
+	if (!p->selector || select_event(p->selector, &view))
+		fan_out_own(p, &identity.ev, TAPIO_EV_IDENTITY, sizeof(identity), who);
+}
+
+static struct tapio_str tail_add(char *record, size_t *at, const char *text)
+{
+	struct tapio_str ref = { .offset = (__u16)*at, .length = (__u16)strlen(text) };
+
+	memcpy(record + *at, text, ref.length);
+	*at += ref.length;
+	return ref;
+}
+
+void pipeline_started(struct pipeline *p, const char *version)
+{
+	struct {
+		struct tapio_started started;
+		char tail[128];
+	} record = { .tail = "" };
+	_cleanup_fclose_ FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	size_t at = sizeof(record.started);
+	char boot_id[40] = "";
+
+	if (f && !fgets(boot_id, sizeof(boot_id), f))
+		boot_id[0] = '\0';
+	boot_id[strcspn(boot_id, "\n")] = '\0';
+	record.started.version = tail_add((char *)&record, &at, version);
+	record.started.boot_id = tail_add((char *)&record, &at, boot_id);
+	fan_out_own(p, &record.started.ev, TAPIO_EV_STARTED, at, NULL);
 }
 
 int pipeline_flush(struct pipeline *p)

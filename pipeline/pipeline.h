@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way of a record through user space: check, then fan out to the sinks. Everything that is
- * refused on the way is counted.
+ * The way of a record through user space: check, say whom it is about, select, and fan out to the
+ * sinks. Everything that is refused on the way is counted.
  */
 #ifndef PIPELINE_PIPELINE_H
 #define PIPELINE_PIPELINE_H
@@ -10,16 +10,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "event/identity.h"
 #include "event/sink.h"
 #include "event/view.h"
+#include "pipeline/select.h"
 
 #define PIPELINE_SINKS_MAX 8
 
 struct pipeline {
 	struct event_sink *sinks[PIPELINE_SINKS_MAX]; /* owned */
 	unsigned nsinks;
+	struct identifier *identifier; /* NULL: nobody knows whom events are about */
+	const struct selector *selector; /* NULL: all events */
+	/* Told once of each cgroup of which no event can be wanted; NULL: nobody wants to know. */
+	void (*unwanted)(void *arg, const struct tapio_cgroup_key *key);
+	void *unwanted_arg;
+	/* A record that waits for its identity and will come again: by cpu, ring and number. */
+	bool held;
+	uint64_t held_number;
+	uint32_t held_from;
 	uint64_t limit;         /* stop after this many events; 0: none */
-	uint64_t events;        /* given to the sinks, tapio.lost not counted */
+	uint64_t events;        /* given to the sinks, those that Tapio makes itself not counted */
+	uint64_t by_type[TAPIO_EV_MAX]; /* the same by type */
+	uint64_t unselected;    /* not wanted, which the kernel did not know */
 	/* By the sensor that the record names; 0: none that we know. */
 	uint64_t received[TAPIO_SENSOR_MAX];  /* records from the rings, refused ones included */
 	uint64_t malformed[TAPIO_SENSOR_MAX]; /* refused */
@@ -39,12 +52,23 @@ void pipeline_clocks(struct pipeline *p);
 
 /*
  * One record from a ring, hostile until checked. Returns 0, or 1 when no more are wanted: the
- * limit is reached, a sink has failed (sink_error) or was interrupted.
+ * limit is reached, a sink has failed (sink_error) or was interrupted. -EAGAIN: it is not known yet
+ * whom it is about; the same record is to be given again, though older ones may come before it.
  */
 int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t ts_boot_ns);
 
-/* Puts a tapio.lost event into the stream. */
-void pipeline_lost(struct pipeline *p, unsigned sensor, unsigned cause, uint64_t count, uint64_t interval_ns);
+/*
+ * Puts a tapio.lost event into the stream. `key` and `who`: of the cgroup whose events they were;
+ * NULL: of many, or unknown.
+ */
+void pipeline_lost(struct pipeline *p, unsigned sensor, unsigned cause, uint64_t count, uint64_t interval_ns,
+		   const struct tapio_cgroup_key *key, const struct event_identity *who);
+
+/* Puts a tapio.identity event into the stream, if events of that identity are wanted. */
+void pipeline_identity(struct pipeline *p, const struct event_identity *who, const struct tapio_cgroup_key *key);
+
+/* Puts a tapio.started event into the stream. */
+void pipeline_started(struct pipeline *p, const char *version);
 
 /* Makes what was given so far visible. Returns sink_error. */
 int pipeline_flush(struct pipeline *p);

@@ -140,14 +140,8 @@ struct kernfs_node___since_5_5 {
 	u64 id;
 } __attribute__((preserve_access_index));
 
-/*
- * The cgroup v2 id of any task, 0 if it cannot be read: never invented. It is race-free: the
- * task's set of cgroups is read once, and neither it nor what it refers to is freed before the
- * program ends (RCU). A task that moves meanwhile is told in its old or in its new cgroup.
- */
-static __always_inline u64 task_cgroup_id(const struct task_struct *task)
+static __always_inline u64 kernfs_id(const void *kn)
 {
-	const void *kn = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
 	const struct kernfs_node___since_5_5 *now = kn;
 	const struct kernfs_node___before_5_5 *old = kn;
 
@@ -158,6 +152,62 @@ static __always_inline u64 task_cgroup_id(const struct task_struct *task)
 	if (bpf_core_field_exists(old->id))
 		return BPF_CORE_READ(old, id.id);
 	return 0;
+}
+
+/*
+ * The cgroup v2 id of any task, 0 if it cannot be read: never invented. It is race-free: the
+ * task's set of cgroups is read once, and neither it nor what it refers to is freed before the
+ * program ends (RCU). A task that moves meanwhile is told in its old or in its new cgroup.
+ */
+static __always_inline u64 task_cgroup_id(const struct task_struct *task)
+{
+	return kernfs_id(BPF_CORE_READ(task, cgroups, dfl_cgrp, kn));
+}
+
+/* Which subsystem has which index is the kernel's configuration. */
+enum cgroup_subsys_id___any {
+	cpu_cgrp_id___any,
+	memory_cgrp_id___any,
+	devices_cgrp_id___any,
+	pids_cgrp_id___any,
+};
+
+#define SUBSYSTEM_INDEX(name)                                                                      \
+	(bpf_core_enum_value_exists(enum cgroup_subsys_id___any, name##_cgrp_id___any) ?           \
+		 (int)bpf_core_enum_value(enum cgroup_subsys_id___any, name##_cgrp_id___any) :     \
+		 -1)
+
+static __always_inline int subsystem_index(u32 subsystem)
+{
+	switch (subsystem) {
+	case TAPIO_SUBSYSTEM_PIDS:
+		return SUBSYSTEM_INDEX(pids);
+	case TAPIO_SUBSYSTEM_MEMORY:
+		return SUBSYSTEM_INDEX(memory);
+	case TAPIO_SUBSYSTEM_CPU:
+		return SUBSYSTEM_INDEX(cpu);
+	case TAPIO_SUBSYSTEM_DEVICES:
+		return SUBSYSTEM_INDEX(devices);
+	default:
+		return -1;
+	}
+}
+
+/*
+ * The same in the hierarchy of a subsystem (TAPIO_SUBSYSTEM_*): with cgroup v1 each has its own,
+ * where ids are numbered anew.
+ */
+static __always_inline u64 task_legacy_cgroup_id(const struct task_struct *task, u32 subsystem)
+{
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct cgroup_subsys_state *css = NULL;
+	int index = subsystem_index(subsystem);
+
+	if (index < 0)
+		return 0;
+	bpf_core_read(&css, sizeof(css),
+		      (void *)set + bpf_core_field_offset(struct css_set, subsys) + (u64)index * sizeof(css));
+	return css ? kernfs_id(BPF_CORE_READ(css, cgroup, kn)) : 0;
 }
 
 /* The boot clock, or the monotonic one before 5.8: *ret_monotonic (a bool) tells which. */

@@ -111,6 +111,30 @@ struct {
 	__uint(value_size, sizeof(u32));
 } tapio_cgroups SEC(".maps");
 
+/* Cgroups that are not wanted: user space enters what it has found out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TAPIO_VERDICTS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tapio_cgroup_key);
+	__type(value, u32);
+} tapio_verdicts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TAPIO_BUDGETS_MAX);
+	__type(key, struct tapio_budget_key);
+	__type(value, struct tapio_budget);
+} tapio_budgets SEC(".maps");
+
+/* Heartbeats that reached a hook, by event type. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TAPIO_EV_MAX);
+	__type(key, u32);
+	__type(value, u64);
+} tapio_beats SEC(".maps");
+
 /*
  * What a program on a classic tracepoint returns. 0 would hide the event from every perf user of the
  * tracepoint on the machine: trace_call_bpf() and its callers take it for "filter out".
@@ -131,6 +155,66 @@ static __always_inline void count_loss(u32 sensor, u32 cause)
 
 	if (c && cause < TAPIO_CAUSE_MAX)
 		__sync_fetch_and_add(&c->lost[cause], 1);
+}
+
+/* ---- who ---- */
+
+static __always_inline struct tapio_config *settings(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tapio_settings, &zero);
+}
+
+#ifndef TAPIO_ABI
+/* The current task's place in the cgroup trees. */
+static __always_inline void current_cgroups(const struct tapio_config *cfg, struct tapio_cgroup_key *ret)
+{
+	ret->id = bpf_get_current_cgroup_id();
+	ret->legacy_id = 0;
+	if (cfg->legacy_subsystem)
+		ret->legacy_id = task_legacy_cgroup_id((void *)bpf_get_current_task(),
+						       cfg->legacy_subsystem);
+}
+#endif
+
+/* ---- budgets ---- */
+
+/*
+ * Whether a cgroup may send one more record through this sensor in this second. Two CPUs that begin a
+ * new second together may each let a few more pass: a limit, not an account. A refusal is counted
+ * for the sensor and for the cgroup.
+ */
+static __always_inline bool budget_allows(const struct tapio_config *cfg, u32 sensor,
+					  const struct tapio_cgroup_key *cgroup)
+{
+	struct tapio_budget_key key = {};
+	struct tapio_budget *budget, first = {};
+	u64 second;
+
+	if (!cfg || !cfg->events_per_second || !(cgroup->id | cgroup->legacy_id))
+		return true;
+	key.cgroup.id = cgroup->id;
+	key.cgroup.legacy_id = cgroup->legacy_id;
+	key.sensor = sensor;
+	second = bpf_ktime_get_ns() / 1000000000;
+	budget = bpf_map_lookup_elem(&tapio_budgets, &key);
+	if (!budget) {
+		first.second = second;
+		first.used = 1;
+		bpf_map_update_elem(&tapio_budgets, &key, &first, BPF_NOEXIST);
+		return true;
+	}
+	if (budget->second != second) {
+		budget->second = second;
+		budget->used = 0;
+	}
+	__sync_fetch_and_add(&budget->used, 1);
+	if (*(volatile u64 *)&budget->used <= cfg->events_per_second)
+		return true;
+	__sync_fetch_and_add(&budget->refused, 1);
+	count_loss(sensor, TAPIO_CAUSE_BUDGET);
+	return false;
 }
 
 /* ---- filters ---- */
@@ -164,18 +248,42 @@ static __always_inline bool filter_has_cgroup(void)
 	return under;
 }
 
+#ifndef TAPIO_ABI
+/* What user space has found not to be wanted; what it does not know yet it will judge itself. */
+static __always_inline bool cgroup_unwanted(const struct tapio_config *cfg)
+{
+	struct tapio_cgroup_key key;
+
+	current_cgroups(cfg, &key);
+	return bpf_map_lookup_elem(&tapio_verdicts, &key) != NULL;
+}
+#endif
+
+/* A process of ours came here to show that the hook works. */
+static __always_inline void count_beat(u32 type)
+{
+	u64 *beats = bpf_map_lookup_elem(&tapio_beats, &type);
+
+	if (beats)
+		__sync_fetch_and_add(beats, 1);
+}
+
 /*
  * Whether the user wants events of this type about the current task. Within one kind of filter
  * any value may match; all kinds that are set must.
  */
 static __always_inline bool event_wanted(u32 type)
 {
-	u32 zero = 0, tgid = bpf_get_current_pid_tgid() >> 32;
-	struct tapio_config *cfg = bpf_map_lookup_elem(&tapio_settings, &zero);
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct tapio_config *cfg = settings();
 	u32 filters;
 
 	if (!cfg || (cfg->self_tgid && tgid == cfg->self_tgid))
 		return false; /* tgid 0 is the idle task: what interrupts do */
+	if (cfg->heartbeat_tgid && tgid == cfg->heartbeat_tgid) {
+		count_beat(type);
+		return false;
+	}
 	if (cfg->events && !(cfg->events >> type & 1))
 		return false;
 	filters = cfg->filters;
@@ -188,6 +296,10 @@ static __always_inline bool event_wanted(u32 type)
 		return false;
 	if ((filters & TAPIO_FILTER_COMM) && !filter_has_comm())
 		return false;
+#ifndef TAPIO_ABI
+	if ((filters & TAPIO_FILTER_VERDICT) && cgroup_unwanted(cfg))
+		return false;
+#endif
 	return !(filters & TAPIO_FILTER_CGROUP) || filter_has_cgroup();
 }
 
@@ -235,16 +347,14 @@ static __always_inline void record_stamp(struct tapio_event *ev)
 
 	ev->ts_ns = core_now_ns(&monotonic);
 	ev->flags = monotonic ? TAPIO_F_MONOTONIC : 0;
-	ev->cgroup_id = bpf_get_current_cgroup_id();
 #endif
 }
 
 /*
- * A zeroed record of `size` fixed bytes (a constant), header filled in from the current task.
- * NULL: not to be had, and counted. Every record that was begun must be sent.
- * On `abi` cgroup_id stays 0: the helper is not on 4.14.
+ * The same record for a cgroup that the caller knows, NULL: none; whatever it has sent already.
  */
-static __always_inline void *record_begin(u32 sensor, u32 type, u32 ring, u32 size)
+static __always_inline void *record_begin_free(u32 sensor, u32 type, u32 ring, u32 size,
+					       const struct tapio_cgroup_key *cgroup)
 {
 	struct tapio_counters *c = counters_of(sensor);
 	struct tapio_slot *slot;
@@ -271,6 +381,64 @@ static __always_inline void *record_begin(u32 sensor, u32 type, u32 ring, u32 si
 	ev->ring = ring;
 	ev->sensor = sensor;
 	bpf_get_current_comm(ev->comm, sizeof(ev->comm));
+	if (cgroup) {
+		ev->cgroup_id = cgroup->id;
+		ev->legacy_cgroup_id = cgroup->legacy_id;
+	}
+	return ev;
+}
+
+/*
+ * A zeroed record of `size` fixed bytes (a constant), header filled in from the current task.
+ * NULL: not to be had, or beyond what its cgroup may send, and counted. Every record that was begun
+ * must be sent.
+ * On `abi` the cgroup is the caller's to know: the helper is not on 4.14.
+ */
+#ifdef TAPIO_ABI
+static __always_inline void *record_begin(u32 sensor, u32 type, u32 ring, u32 size, u64 cgroup_id)
+{
+	struct tapio_cgroup_key cgroup = {};
+	struct tapio_config *cfg = settings();
+
+	cgroup.id = cgroup_id;
+	if (!cfg || !budget_allows(cfg, sensor, &cgroup))
+		return NULL;
+	return record_begin_free(sensor, type, ring, size, &cgroup);
+}
+#else
+static __always_inline void *record_begin(u32 sensor, u32 type, u32 ring, u32 size)
+{
+	struct tapio_cgroup_key cgroup;
+	struct tapio_config *cfg = settings();
+
+	if (!cfg)
+		return NULL;
+	current_cgroups(cfg, &cgroup);
+	if (!budget_allows(cfg, sensor, &cgroup))
+		return NULL;
+	return record_begin_free(sensor, type, ring, size, &cgroup);
+}
+#endif
+
+/*
+ * A record of an event that user space may need to tell who others are: begun also if nobody asked
+ * for it, or its cgroup may send no more, and then marked. NULL: neither wanted nor needed, or not
+ * to be had.
+ */
+static __always_inline void *record_begin_needed(u32 sensor, u32 type, u32 ring, u32 size,
+						 const struct tapio_cgroup_key *cgroup)
+{
+	struct tapio_config *cfg = settings();
+	bool needed = cfg && (cfg->internal >> type & 1), wanted = event_wanted(type);
+	struct tapio_event *ev;
+
+	if (wanted && !budget_allows(cfg, sensor, cgroup))
+		wanted = false;
+	if (!wanted && !needed)
+		return NULL;
+	ev = record_begin_free(sensor, type, ring, size, cgroup);
+	if (ev && !wanted)
+		ev->flags |= TAPIO_F_INTERNAL;
 	return ev;
 }
 

@@ -226,11 +226,21 @@ struct sched_entity {
 
 struct kernfs_node;
 
+struct cgroup_root {
+	int hierarchy_id;
+};
+
 struct cgroup {
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
 };
 
 struct css_set {
+	struct cgroup_subsys_state *subsys[1]; /* as many as there are subsystems */
 	struct cgroup *dfl_cgrp;
 };
 

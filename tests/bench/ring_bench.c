@@ -217,7 +217,7 @@ static int take_record(void *arg, const void *data, size_t size, uint64_t ts_boo
 	struct run *r = arg;
 
 	(void)ts_boot_ns;
-	if (event_check(data, size, &desc) || desc->type != TAPIO_EV_PROCESS_EXIT || size < RECORD_BYTES)
+	if (event_check(data, size, &desc) || desc->type != TAPIO_EV_PROCESS_FORK || size < RECORD_BYTES)
 		return -EBADMSG;
 	r->received++;
 	return 0;

@@ -15,15 +15,16 @@ INIT_CORE_COMPAT();
 
 #define FLOOD_MAX 64
 
-_Static_assert(sizeof(struct tapio_process_exit) == 128, "figure 10 is about records of 128 bytes");
+#define FLOOD_BYTES 128 /* of a record, for figure 10 */
+_Static_assert(sizeof(struct tapio_process_fork) <= FLOOD_BYTES, "a record and some bytes of tail");
 
 static __always_inline void flood_one(void *ctx)
 {
-	struct tapio_process_exit *rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXIT,
+	struct tapio_process_fork *rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_FORK,
 						      TAPIO_RING_CONTROL, sizeof(*rec));
 
 	if (rec)
-		record_send(ctx, rec, TAPIO_RING_CONTROL, sizeof(*rec));
+		record_send(ctx, rec, TAPIO_RING_CONTROL, FLOOD_BYTES);
 }
 
 SEC("raw_tp/bpf_test_finish")

@@ -17,7 +17,7 @@ struct comparison {
 	size_t given_bytes;
 };
 
-enum how { AS_U32, AS_TICKS, AS_TEXT, AS_PATH, AS_EXE, AS_ARGS, AS_TRUNCATED, AS_CAPS, AS_CGROUP };
+enum how { AS_U32, AS_TICKS, AS_TEXT, AS_PATH, AS_EXE, AS_ARGS, AS_TRUNCATED, AS_CAPS, AS_CGROUP, AS_LEGACY };
 
 #define ROW(field, how, member) { field, how, offsetof(struct truth, member) }
 
@@ -30,6 +30,7 @@ static const struct row {
 	ROW("process.tid", AS_U32, pid), /* also when another thread than the first called execve */
 	ROW("process.executable.name", AS_TEXT, comm),
 	ROW("cgroup.id", AS_CGROUP, pid),
+	ROW("cgroup.legacy_id", AS_LEGACY, pid),
 	ROW("process.parent_pid", AS_U32, parent_pid),
 	ROW("process.executable.path", AS_EXE, exe),
 	ROW("process.command_args", AS_ARGS, args),
@@ -178,6 +179,10 @@ static void compare_row(const struct comparison *c, const struct row *row)
 	case AS_CGROUP:
 		if (c->l->cgroup_id)
 			expect_number(c->l, c->view, row->field, (int64_t)c->l->cgroup_id);
+		return;
+	case AS_LEGACY:
+		if (c->l->legacy_cgroup_id)
+			expect_number(c->l, c->view, row->field, (int64_t)c->l->legacy_cgroup_id);
 		return;
 	}
 }

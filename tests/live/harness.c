@@ -18,6 +18,7 @@
 #include "base/host.h"
 #include "collect/bpflog.h"
 #include "collect/tracefs.h"
+#include "identity/resolver.h"
 #include "tests/live/stimulus.h"
 
 enum { EXIT_SKIPPED = 77, VARIANTS_MAX = 3 * TIERS_MAX };
@@ -296,6 +297,20 @@ static void require_tier(const struct live *l)
 	test_stop_if_failed();
 }
 
+static uint64_t own_legacy_id(const struct legacy_hierarchy *legacy)
+{
+	const struct resolver_options options = { .legacy_mount = legacy->mount,
+						  .legacy_hierarchy = legacy->number };
+	struct cgroup_paths paths = { .legacy_id = 0 };
+	uint64_t id;
+
+	if (!legacy->mount[0] || cgroup_paths_of_process(&options, "self", &paths))
+		return 0;
+	id = paths.legacy_id;
+	cgroup_paths_free(&paths);
+	return id;
+}
+
 void live_start(struct live *l)
 {
 	struct ladder_options ladder = { .force = l->tier->name, .events = l->options.events,
@@ -311,6 +326,11 @@ void live_start(struct live *l)
 	err = collector_open(&l->collector, &l->options, why, sizeof(why));
 	REQUIRE(!err, "%s: %s", l->name, why);
 	l->running = true;
+	l->legacy_cgroup_id = own_legacy_id(&l->collector.legacy);
+	if (l->core_disabled) {
+		l->collector.config.events = events_of(l->sensor->id);
+		collector_configure(&l->collector);
+	}
 	if (l->core_disabled)
 		ladder_climb(l->sensor, &ladder, &l->collector.transport,
 			     &l->collector.runs[l->sensor->id]);

@@ -53,6 +53,7 @@ struct live {
 	size_t nviews, capacity, first; /* of the case that is tried now */
 	unsigned fds;
 	uint64_t cgroup_id;       /* ours, 0: no cgroup v2 here */
+	uint64_t legacy_cgroup_id; /* ours in the v1 hierarchy that is followed; from live_start on */
 };
 
 typedef void live_body(struct live *l);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "cli/check.h"
+
+static const struct config_sink to_stdout = { .type = CONFIG_SINK_STDOUT, .format = CONFIG_FORMAT_JSON };
+
+const struct check_outlets check_outlets_default = {
+	.args = CONFIG_ARGS_REDACTED,
+	.listen = "127.0.0.1:9477",
+	.socket = "/run/tapio/tapio.sock",
+	.sinks = &to_stdout,
+	.nsinks = 1,
+};
+
+static bool is_loopback(const char *address)
+{
+	return !strncmp(address, "127.", 4) || !strncmp(address, "[::1]:", 6);
+}
+
+static void print_network(const char *listen, FILE *to)
+{
+	fprintf(to, "  network       nothing by itself: Tapio connects to nobody\n");
+	if (listen)
+		fprintf(to, "                http://%s answers %s with metrics, health and this report, and with no event\n",
+			listen, is_loopback(listen) ? "processes of this machine" : "WHOEVER REACHES IT");
+}
+
+static void print_sink(const struct config_sink *sink, FILE *to)
+{
+	if (sink->type == CONFIG_SINK_FILE)
+		fprintf(to, "  events        to the file %s (mode 0600)\n", sink->path);
+	else
+		fprintf(to, "  events        to stdout: where it goes is up to who started Tapio (journal, container log)\n");
+}
+
+void check_print_outlets(const struct check_outlets *outlets, FILE *to)
+{
+	static const char *const args[] = {
+		[CONFIG_ARGS_OFF] = "never",
+		[CONFIG_ARGS_REDACTED] = "with values after password, token, secret and key flags, and in URLs, taken out",
+		[CONFIG_ARGS_FULL] = "IN FULL, secrets included",
+	};
+
+	fprintf(to, "\nwhat leaves 'tapio run'\n");
+	print_network(outlets->listen, to);
+	for (unsigned i = 0; i < outlets->nsinks; i++)
+		print_sink(&outlets->sinks[i], to);
+	if (!outlets->nsinks)
+		fprintf(to, "  events        to no sink\n");
+	if (outlets->socket)
+		fprintf(to, "  on request    events to root, through %s (mode 0600)\n", outlets->socket);
+	fprintf(to, "  arguments     of processes %s\n", args[outlets->args]);
+}

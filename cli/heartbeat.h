@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tells a sensor that has nothing to report from one whose hook is dead.
+ *
+ * When a sensor has sent nothing for HEARTBEAT_NS, a child of ours executes this program once more
+ * and ends at once: it passes the hooks of exec and exit, whose programs know it by its process id
+ * and count it instead of sending a record. A hook that did not count it is dead: somebody detached
+ * the program, or the kernel stopped calling it. What no child of ours can bring about (cgroups) is not
+ * tested.
+ */
+#ifndef CLI_HEARTBEAT_H
+#define CLI_HEARTBEAT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "collect/collector.h"
+
+#define HEARTBEAT_NS 60000000000ull      /* of silence */
+#define HEARTBEAT_WAIT_NS 2000000000ull  /* for the child to come back */
+
+enum heartbeat_state { HEARTBEAT_UNTESTED, HEARTBEAT_ALIVE, HEARTBEAT_DEAD };
+
+struct heartbeat {
+	uint64_t every_ns; /* 0: HEARTBEAT_NS; tests are more impatient */
+	uint64_t seen[TAPIO_SENSOR_MAX];     /* records, as last looked at */
+	uint64_t changed_ns[TAPIO_SENSOR_MAX]; /* when that number last grew, or a beat was felt */
+	enum heartbeat_state state[TAPIO_SENSOR_MAX];
+	uint64_t beats[TAPIO_EV_MAX]; /* felt before this one was sent */
+	uint64_t sent_ns;             /* 0: none is on its way */
+	pid_t child;
+	uint64_t sent, failed; /* heartbeats; those that could not be sent */
+};
+
+/* Once a second or so. `received`: records by sensor. */
+void heartbeat_tick(struct heartbeat *h, struct collector *c, const uint64_t received[TAPIO_SENSOR_MAX],
+		    uint64_t now_ns);
+
+/* What the child does, after execve. */
+int cmd_heartbeat(int argc, char **argv);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/watch.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cgroup.h"
+#include "base/clock.h"
+#include "export/json.h"
+
+static void identity_known(void *arg, const struct event_identity *who, const struct tapio_cgroup_key *key)
+{
+	struct watch *w = arg;
+
+	pipeline_identity(&w->pipeline, who, key);
+}
+
+/* ---- what the kernel need not send ---- */
+
+static void forget_verdicts(struct watch *w)
+{
+	int fd = w->collector.transport.verdicts_fd;
+	struct tapio_cgroup_key key;
+
+	while (!bpf_map_get_next_key(fd, NULL, &key) && !bpf_map_delete_elem(fd, &key))
+		;
+	w->verdicts = 0;
+}
+
+/* A cache: when it is full it begins anew, and what was forgotten is judged here once more. */
+static void cgroup_unwanted(void *arg, const struct tapio_cgroup_key *key)
+{
+	struct watch *w = arg;
+	__u32 one = 1;
+
+	if (w->verdicts >= TAPIO_VERDICTS_MAX)
+		forget_verdicts(w);
+	if (!bpf_map_update_elem(w->collector.transport.verdicts_fd, key, &one, BPF_ANY))
+		w->verdicts++;
+}
+
+/* Programs without cgroup ids of their own cannot ask; there all is judged here. */
+static int use_verdicts(struct watch *w)
+{
+	w->pipeline.selector = &w->options->selector;
+	if (w->collector.lineage)
+		return 0;
+	w->pipeline.unwanted = cgroup_unwanted;
+	w->pipeline.unwanted_arg = w;
+	w->collector.config.filters |= TAPIO_FILTER_VERDICT;
+	return collector_configure(&w->collector);
+}
+
+/* ---- opening ---- */
+
+static int open_identity(struct watch *w, char *why, size_t size)
+{
+	const struct legacy_hierarchy *legacy = &w->collector.legacy;
+	struct who_options options = {
+		.cgroups_max = w->options->cgroups ? w->options->cgroups : WATCH_CGROUPS_DEFAULT,
+		.lineage = w->collector.lineage,
+		.resolver = { .host_root = w->options->host_root ? w->options->host_root : "/",
+			      .legacy_hierarchy = legacy->number,
+			      .legacy_mount = legacy->mount[0] ? legacy->mount : NULL,
+			      .legacy_controller = legacy->controller },
+		.render = json_identity,
+		.known = identity_known,
+		.arg = w,
+	};
+
+	cgroup_mode_detect(&options.resolver.v2_mount);
+	w->who = who_open(&options, why, size);
+	if (!w->who)
+		return -ENOMEM;
+	w->pipeline.identifier = who_identifier(w->who);
+	who_walk(w->who); /* what it does not find is looked up by id, or stays unknown with a reason */
+	return 0;
+}
+
+int watch_open(struct watch *w, const struct watch_options *options, char *why, size_t size)
+{
+	int err;
+
+	memset(w, 0, sizeof(*w));
+	w->options = options;
+	err = collector_open(&w->collector, &options->collect, why, size);
+	if (err)
+		return err;
+	pipeline_init(&w->pipeline);
+	w->reported_ns = clock_ns(CLOCK_MONOTONIC);
+	if (options->collect.identity)
+		err = open_identity(w, why, size);
+	if (!err && select_any(&options->selector)) {
+		err = use_verdicts(w);
+		if (err)
+			snprintf(why, size, "writing the settings: %s", strerror(-err));
+	}
+	if (!err && absent_from_tiers(&w->pipeline, &w->collector)) {
+		err = -ENOMEM;
+		snprintf(why, size, "starting: %s", strerror(ENOMEM));
+	}
+	if (err)
+		watch_close(w);
+	return err;
+}
+
+int watch_start(struct watch *w, char *why, size_t size)
+{
+	int err = w->who ? who_start(w->who) : 0;
+
+	if (err)
+		snprintf(why, size, "starting a thread: %s", strerror(-err));
+	return err;
+}
+
+void watch_detach(struct watch *w)
+{
+	collector_detach(&w->collector);
+}
+
+void watch_close(struct watch *w)
+{
+	pipeline_close(&w->pipeline);
+	who_close(w->who);
+	collector_close(&w->collector);
+	w->who = NULL;
+}
+
+/* ---- running ---- */
+
+int watch_who_fd(const struct watch *w)
+{
+	return w->who ? who_fd(w->who) : -1;
+}
+
+int watch_timeout(struct watch *w)
+{
+	return reader_timeout(&w->collector.reader);
+}
+
+static int take_record(void *arg, const void *data, size_t size, uint64_t ts_boot_ns)
+{
+	return pipeline_record(arg, data, size, ts_boot_ns);
+}
+
+long watch_drain(struct watch *w, bool all)
+{
+	pipeline_clocks(&w->pipeline);
+	if (w->who)
+		who_answers(w->who);
+	return reader_drain(&w->collector.reader, all, take_record, &w->pipeline);
+}
+
+/* ---- losses ---- */
+
+#define REFUSED_AT_ONCE 1024 /* cgroups whose refusals are told in one go; the rest comes the next time */
+
+/*
+ * Tells the refusals of each cgroup that has any, and takes them back to 0. Returns their sum, which
+ * the sensor's counter holds as well.
+ */
+static uint64_t report_budgets(struct watch *w, unsigned sensor, uint64_t interval)
+{
+	int fd = w->collector.transport.budgets_fd;
+	struct tapio_budget_key keys[2], *key = NULL, *next = &keys[0];
+	uint64_t sum = 0;
+
+	for (unsigned n = 0; n < REFUSED_AT_ONCE && !bpf_map_get_next_key(fd, key, next); n++) {
+		struct tapio_budget budget;
+		uint64_t refused;
+
+		key = next;
+		next = key == &keys[0] ? &keys[1] : &keys[0];
+		if (key->sensor != sensor || bpf_map_lookup_elem(fd, key, &budget) || !budget.refused)
+			continue;
+		/* What is refused between the two calls is told of no cgroup, and of the sensor. */
+		refused = budget.refused;
+		budget.refused = 0;
+		if (bpf_map_update_elem(fd, key, &budget, BPF_EXIST))
+			continue;
+		sum += refused;
+		pipeline_lost(&w->pipeline, sensor, TAPIO_CAUSE_BUDGET, refused, interval, &key->cgroup,
+			      w->who ? who_find(w->who, &key->cgroup) : NULL);
+	}
+	return sum;
+}
+
+static void report_cause(struct watch *w, unsigned sensor, unsigned cause, uint64_t count, uint64_t interval)
+{
+	uint64_t told = cause == TAPIO_CAUSE_BUDGET ? report_budgets(w, sensor, interval) : 0;
+
+	if (count > told)
+		pipeline_lost(&w->pipeline, sensor, cause, count - told, interval, NULL, NULL);
+}
+
+void watch_report_losses(struct watch *w, bool settled)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), interval = now - w->reported_ns;
+	struct losses losses;
+
+	memcpy(w->collector.received, w->pipeline.received, sizeof(w->pipeline.received));
+	if (collector_losses(&w->collector, settled, &losses))
+		return;
+	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++) {
+		losses.count[s][TAPIO_CAUSE_MALFORMED] += w->pipeline.malformed[s];
+		losses.count[s][TAPIO_CAUSE_UNKNOWN_TYPE] += w->pipeline.unknown[s];
+		for (unsigned cause = 0; cause < TAPIO_CAUSE_MAX; cause++)
+			if (losses.count[s][cause] > w->reported.count[s][cause])
+				report_cause(w, s, cause, losses.count[s][cause] - w->reported.count[s][cause],
+					     interval);
+	}
+	w->reported = losses;
+	w->reported_ns = now;
+}
+
+void watch_sums(const struct watch *w, uint64_t *ret_lost, uint64_t *ret_refused, struct buf *list)
+{
+	uint64_t causes[TAPIO_CAUSE_MAX] = { 0 };
+
+	*ret_lost = *ret_refused = 0;
+	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++)
+		for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++)
+			causes[c] += w->reported.count[s][c];
+	for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++) {
+		bool is_refusal = c == TAPIO_CAUSE_UNREADABLE || c == TAPIO_CAUSE_MALFORMED ||
+				  c == TAPIO_CAUSE_UNKNOWN_TYPE || c == TAPIO_CAUSE_BUDGET;
+
+		*(is_refusal ? ret_refused : ret_lost) += causes[c];
+		if (causes[c])
+			buf_printf(list, "%s%s %llu", list->length ? ", " : " [", cause_name(c),
+				   (unsigned long long)causes[c]);
+	}
+	if (list->length)
+		buf_adds(list, "]");
+}
