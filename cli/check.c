@@ -19,6 +19,7 @@ static const char help[] =
 	"usage: tapio check [OPTION]... [COLLECTOR | SENSOR]...\n\n"
 	"Loads and attaches every sensor for a moment and says what runs on this machine, at which tier,\n"
 	"why each better tier does not, and which events and fields are exact, derived or absent.\n\n"
+	"  -c, --config FILE       of 'tapio run' with this configuration; without, with the defaults\n"
 	"      --json              print it as JSON (docs/CHECK.md describes it)\n"
 	"      --privileges        print the capabilities that are needed here instead, for what, and what each costs\n"
 	"      --require LEVEL     exit with 1 unless support is 'full', or at least 'partial'\n"
@@ -36,11 +37,29 @@ struct check_args {
 	const char *requires[REQUIRES_MAX];
 	unsigned nrequires;
 	bool json, privileges;
+	const char *config_path;
+	struct config config;
 };
+
+static int read_config(struct check_args *args)
+{
+	char why[CONFIG_WHY_MAX] = "no memory";
+	int err = args->config_path ? config_read(args->config_path, &args->config, why, sizeof(why)) :
+				      config_defaults(&args->config);
+
+	if (err) {
+		log_error("%s", why);
+		return STATUS_USAGE;
+	}
+	for (unsigned i = 0; i < TAPIO_RINGS; i++)
+		args->run.collect.transport.ring_bytes[i] = args->config.ring_bytes[i];
+	return STATUS_OK;
+}
 
 static int parse_args(struct check_args *args, int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "privileges", no_argument, NULL, OPT_PRIVILEGES },
 		{ "require", required_argument, NULL, OPT_REQUIRE },
@@ -51,12 +70,14 @@ static int parse_args(struct check_args *args, int argc, char **argv)
 
 	optind = 0;
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":vh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":c:vh", options, NULL)) != -1) {
 		if (opt == 'h') {
 			fputs(help, stdout);
 			return STATUS_OK;
 		}
-		if (opt == OPT_JSON)
+		if (opt == 'c')
+			args->config_path = optarg;
+		else if (opt == OPT_JSON)
 			args->json = true;
 		else if (opt == OPT_PRIVILEGES)
 			args->privileges = true;
@@ -72,7 +93,11 @@ static int parse_args(struct check_args *args, int argc, char **argv)
 		if (status)
 			return status;
 	}
-	status = select_collectors(&args->run, argc - optind, argv + optind);
+	status = read_config(args);
+	if (!status)
+		status = select_collectors(&args->run, argc - optind, argv + optind);
+	if (!status && optind == argc)
+		args->run.collect.events = ~0ull; /* also of sensors that are off by default */
 	return status ? status : -1;
 }
 
@@ -152,7 +177,7 @@ static int judge(const struct check *check, const struct check_args *args)
 	return status;
 }
 
-static void look_around(struct check *check)
+void check_look_around(struct check *check)
 {
 	struct utsname u;
 
@@ -165,12 +190,7 @@ static void look_around(struct check *check)
 	check->pid_ns = host_pid_namespace();
 	check->cgroup_ns = host_cgroup_namespace();
 	check->privileges = privilege_defaults;
-	check->outlets = check_outlets_default;
 	check->level = support_level(&check->collector);
-	check->ring_bytes = transport_ring_bytes(&check->collector.transport);
-	check->map_bytes = transport_map_bytes(&check->collector.transport);
-	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++)
-		check->map_bytes += sensor_map_bytes(&check->collector.runs[i]);
 }
 
 /* No sensor could be tried: what is needed in any case, and the tracefs that most of them want. */
@@ -185,9 +205,12 @@ static void print_privileges_untried(void)
 int cmd_check(int argc, char **argv)
 {
 	static struct check check;
-	struct check_args args = { .run.collect.transport = transport_defaults };
+	static struct check_args args;
 	char why[256];
-	int status = parse_args(&args, argc, argv);
+	int status;
+
+	args.run.collect.transport = transport_defaults;
+	status = parse_args(&args, argc, argv);
 
 	if (status >= 0)
 		return status;
@@ -196,12 +219,14 @@ int cmd_check(int argc, char **argv)
 		print_privileges_untried();
 	if (status)
 		return status;
+	args.run.collect.identity = true;
+	check.config = &args.config;
 	add_sibling_events(&args.run);
 	if (collector_open(&check.collector, &args.run.collect, why, sizeof(why))) {
 		log_error("check: %s", why);
 		return STATUS_FAILED;
 	}
-	look_around(&check);
+	check_look_around(&check);
 	status = judge(&check, &args);
 	if (status == STATUS_USAGE)
 		;
@@ -212,6 +237,7 @@ int cmd_check(int argc, char **argv)
 	else
 		check_print_text(&check, stdout);
 	collector_close(&check.collector);
+	config_free(&args.config);
 	if (fflush(stdout) && errno != EPIPE) {
 		log_error("check: writing to stdout: %s", strerror(errno));
 		return STATUS_FAILED;

@@ -9,23 +9,12 @@
 
 #include "base/cgroup.h"
 #include "cli/config.h"
+#include "cli/memory.h"
 #include "cli/privileges.h"
 #include "collect/collector.h"
 
 /* Of the JSON document; docs/CHECK.md. Changed only when a member changes or goes. */
 #define CHECK_SCHEMA "tapio.check/1"
-
-/* What of `tapio run` leaves it, and how. Borrowed. */
-struct check_outlets {
-	enum config_args args;
-	const char *listen; /* NULL: off */
-	const char *socket; /* NULL: off */
-	const struct config_sink *sinks;
-	unsigned nsinks;
-};
-
-/* Of a run without a configuration. */
-extern const struct check_outlets check_outlets_default;
 
 struct check {
 	struct collector collector; /* every sensor at work */
@@ -38,14 +27,16 @@ struct check {
 	uint64_t capabilities;
 	bool pid_ns;    /* in the host's */
 	bool cgroup_ns; /* likewise */
-	size_t ring_bytes;
-	size_t map_bytes;
 	struct privilege_options privileges; /* what they are needed for */
-	struct check_outlets outlets;
+	const struct config *config; /* of `tapio run` */
 };
 
+/* Fills in what is to be known of the machine and of the sensors of check->collector. */
+void check_look_around(struct check *check);
+
 void check_print_text(const struct check *check, FILE *to);
-void check_print_outlets(const struct check_outlets *outlets, FILE *to);
+/* What leaves `tapio run`, and how. */
+void check_print_outlets(const struct config *config, FILE *to);
 void check_print_json(const struct check *check, FILE *to);
 
 /* What records come through here: "ring buffer", "perf buffer", or both. */

@@ -50,6 +50,29 @@ static void item(struct buf *b, const char *value)
 	json_quote(b, value, strlen(value));
 }
 
+static void add_memory(struct buf *b, const struct check *check)
+{
+	const struct memory_options options = memory_options_of(check->config);
+	struct memory_part parts[MEMORY_PARTS_MAX];
+	unsigned n = memory_parts(&check->collector, &options, parts);
+
+	key(b, "memory");
+	buf_addc(b, '{');
+	number(b, "limit_bytes", check->config->memory_bytes);
+	number(b, "max_bytes", memory_sum(parts, n));
+	key(b, "parts");
+	buf_addc(b, '[');
+	for (unsigned i = 0; i < n; i++) {
+		comma(b);
+		buf_addc(b, '{');
+		text(b, "what", parts[i].what);
+		number(b, "bytes", parts[i].bytes);
+		text(b, "how", parts[i].how);
+		buf_addc(b, '}');
+	}
+	buf_adds(b, "]}");
+}
+
 static void add_host(struct buf *b, const struct check *check)
 {
 	key(b, "kernel");
@@ -74,11 +97,7 @@ static void add_host(struct buf *b, const struct check *check)
 		if (check->capabilities >> i & 1 && cap_name(i))
 			item(b, cap_name(i));
 	buf_addc(b, ']');
-	key(b, "memory");
-	buf_addc(b, '{');
-	number(b, "ring_bytes", check->ring_bytes);
-	number(b, "map_bytes", check->map_bytes);
-	buf_addc(b, '}');
+	add_memory(b, check);
 }
 
 static void add_privileges(struct buf *b, const struct check *check)

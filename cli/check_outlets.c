@@ -3,16 +3,6 @@
 
 #include "cli/check.h"
 
-static const struct config_sink to_stdout = { .type = CONFIG_SINK_STDOUT, .format = CONFIG_FORMAT_JSON };
-
-const struct check_outlets check_outlets_default = {
-	.args = CONFIG_ARGS_REDACTED,
-	.listen = "127.0.0.1:9477",
-	.socket = "/run/tapio/tapio.sock",
-	.sinks = &to_stdout,
-	.nsinks = 1,
-};
-
 static bool is_loopback(const char *address)
 {
 	return !strncmp(address, "127.", 4) || !strncmp(address, "[::1]:", 6);
@@ -34,7 +24,7 @@ static void print_sink(const struct config_sink *sink, FILE *to)
 		fprintf(to, "  events        to stdout: where it goes is up to who started Tapio (journal, container log)\n");
 }
 
-void check_print_outlets(const struct check_outlets *outlets, FILE *to)
+void check_print_outlets(const struct config *config, FILE *to)
 {
 	static const char *const args[] = {
 		[CONFIG_ARGS_OFF] = "never",
@@ -43,12 +33,12 @@ void check_print_outlets(const struct check_outlets *outlets, FILE *to)
 	};
 
 	fprintf(to, "\nwhat leaves 'tapio run'\n");
-	print_network(outlets->listen, to);
-	for (unsigned i = 0; i < outlets->nsinks; i++)
-		print_sink(&outlets->sinks[i], to);
-	if (!outlets->nsinks)
+	print_network(config->listen, to);
+	for (unsigned i = 0; i < config->nsinks; i++)
+		print_sink(&config->sinks[i], to);
+	if (!config->nsinks)
 		fprintf(to, "  events        to no sink\n");
-	if (outlets->socket)
-		fprintf(to, "  on request    events to root, through %s (mode 0600)\n", outlets->socket);
-	fprintf(to, "  arguments     of processes %s\n", args[outlets->args]);
+	if (config->socket)
+		fprintf(to, "  on request    events to root, through %s (mode 0600)\n", config->socket);
+	fprintf(to, "  arguments     of processes %s\n", args[config->args]);
 }

@@ -29,11 +29,6 @@ bool check_taxes_syscalls(const struct sensor_run *run)
 	return false;
 }
 
-static void print_mib(FILE *to, size_t bytes)
-{
-	fprintf(to, "%.1f MiB", (double)bytes / (1 << 20));
-}
-
 const char *check_transport(const struct check *check)
 {
 	bool ring = check->collector.transport.ring_fd[0] >= 0, perf = check->collector.transport.perf_fd[0] >= 0;
@@ -70,12 +65,6 @@ static void print_host(const struct check *check, FILE *to)
 	fprintf(to, "  namespaces    %s, %s\n", check->pid_ns ? "the host's for processes" : "NOT the host's for processes (hostPID: true gives it)",
 		check->cgroup_ns ? "the host's for cgroups" : "NOT the host's for cgroups (docker: --cgroupns=host)");
 	print_capabilities(check->capabilities, to);
-	fprintf(to, "  memory        ");
-	print_mib(to, check->ring_bytes);
-	fprintf(to, " of rings, ");
-	print_mib(to, check->map_bytes);
-	fprintf(to, " of maps (%u CPUs x %u scratch slots of 32 KiB, and what the sensors remember)\n",
-		check->collector.transport.cpus, TAPIO_SLOTS);
 }
 
 static void print_ladder(const struct sensor_run *run, FILE *to)
@@ -151,6 +140,19 @@ static void print_sensor(const struct sensor_run *run, FILE *to)
 		fprintf(to, "  loss is not provable here: this kernel does not count the runs of classic tracepoint programs that it skips (from 6.7 it does)\n");
 }
 
+static void print_memory(const struct check *check, FILE *to)
+{
+	const struct memory_options options = memory_options_of(check->config);
+	struct memory_part parts[MEMORY_PARTS_MAX];
+	unsigned n = memory_parts(&check->collector, &options, parts);
+
+	fprintf(to, "\nmemory of 'tapio run', at most (limits.memory %.0f MiB)\n",
+		(double)check->config->memory_bytes / (1 << 20));
+	for (unsigned i = 0; i < n; i++)
+		fprintf(to, "  %-14s%6.1f MiB  %s\n", parts[i].what, (double)parts[i].bytes / (1 << 20), parts[i].how);
+	fprintf(to, "  %-14s%6.1f MiB\n", "together", (double)memory_sum(parts, n) / (1 << 20));
+}
+
 void check_print_text(const struct check *check, FILE *to)
 {
 	fprintf(to, "Tapio %s on Linux %s %s: %s support\n\n", TAPIO_VERSION, check->release, check->machine,
@@ -159,5 +161,6 @@ void check_print_text(const struct check *check, FILE *to)
 	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++)
 		if (check->collector.runs[i].sensor)
 			print_sensor(&check->collector.runs[i], to);
-	check_print_outlets(&check->outlets, to);
+	print_memory(check, to);
+	check_print_outlets(check->config, to);
 }

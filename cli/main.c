@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/heartbeat.h"
 
 static const struct {
 	const char *name;
@@ -15,9 +16,11 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{ "trace", cmd_trace, "print events as they happen" },
+	{ "run", cmd_run, "the agent: watch all the time, as a configuration says" },
 	{ "check", cmd_check, "say what runs on this machine, at which tier, and why not better" },
 	{ "schema", cmd_schema, "print the events and their fields" },
 	{ "version", cmd_version, "print the version" },
+	{ "heartbeat", cmd_heartbeat, NULL }, /* what an agent calls to test its hooks */
 };
 
 static void help(FILE *to)
@@ -25,7 +28,8 @@ static void help(FILE *to)
 	fprintf(to, "Tapio shows what happens on a Linux machine, with eBPF.\n\n"
 		    "usage: tapio COMMAND [OPTION]...\n\n");
 	for (size_t i = 0; i < COUNT_OF(commands); i++)
-		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
+		if (commands[i].help)
+			fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
 	fprintf(to, "\n'tapio COMMAND --help' tells more. Exit status: 0 all that was asked for runs; 1 something\n"
 		    "required does not, or an error; 2 wrong usage or missing privilege; 3 unsupported kernel.\n");
 }

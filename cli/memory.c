@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/memory.h"
 
+#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cgroup.h"
 #include "base/cleanup.h"
@@ -14,6 +16,15 @@
 
 /* The program itself, once loaded: figure 13, and what libbpf leaves of reading the kernel's BTF. */
 #define PROGRAM_BYTES (12u << 20)
+
+struct memory_options memory_options_of(const struct config *config)
+{
+	struct memory_options o = { .cgroups = config->cgroups, .http = config->listen, .socket = config->socket };
+
+	for (unsigned i = 0; i < config->nsinks; i++)
+		o.queue_bytes += config->sinks[i].queue_bytes;
+	return o;
+}
 
 struct parts {
 	struct memory_part *list;
@@ -92,6 +103,26 @@ static uint64_t read_number(const char *mount, const char *path, const char *fil
 		return 0;
 	f = fopen(name, "re");
 	return f && fscanf(f, "%llu", &value) == 1 ? value : 0;
+}
+
+uint64_t memory_resident(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long long size, resident;
+
+	return f && fscanf(f, "%llu %llu", &size, &resident) == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+unsigned open_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	for (struct dirent *e; dir && (e = readdir(dir));)
+		n += e->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return n - (n != 0); /* the one that reads this */
 }
 
 uint64_t memory_of_own_cgroup(void)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/config.h"
 #include "collect/collector.h"
 
 #define MEMORY_PARTS_MAX 12
@@ -18,6 +19,9 @@ struct memory_options {
 	uint64_t queue_bytes;   /* of all sinks */
 	bool http, socket;      /* served */
 };
+
+/* What a configuration lets the agent take. */
+struct memory_options memory_options_of(const struct config *config);
 
 struct memory_part {
 	const char *what;
@@ -29,6 +33,10 @@ unsigned memory_parts(const struct collector *c, const struct memory_options *op
 		      struct memory_part ret[MEMORY_PARTS_MAX]);
 
 uint64_t memory_sum(const struct memory_part *parts, unsigned n);
+
+/* Resident set size of this process, in bytes, and how many descriptors it has open. */
+uint64_t memory_resident(void);
+unsigned open_descriptors(void);
 
 /* What the agent's own cgroup has charged ("memory.current", v1 "memory.usage_in_bytes"); 0: not to be had. */
 uint64_t memory_of_own_cgroup(void);

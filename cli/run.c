@@ -90,21 +90,24 @@ int run_option(struct run_options *run, int opt, const char *arg)
 	}
 }
 
-/* Bits of the events of one collector or sensor, those that are off by default left out. */
+/*
+ * Bits of the events of one collector or sensor, those that are off by default left out; unless a
+ * sensor is named that has no others.
+ */
 static uint64_t events_of_name(const char *name)
 {
-	uint64_t events = 0;
+	uint64_t events = 0, off = 0;
 
 	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
 		const struct event_desc *desc = event_desc_by_type(type);
+		bool by_sensor = desc && desc->sensor && name && !strcmp(name, sensor_name(desc->sensor));
 
-		if (!desc || !desc->sensor || desc->off)
+		if (!desc || !desc->sensor)
 			continue;
-		if (!name || !strcmp(name, collector_name(desc->sensor)) ||
-		    !strcmp(name, sensor_name(desc->sensor)))
-			events |= EVENT_BIT(type);
+		if (!name || by_sensor || !strcmp(name, collector_name(desc->sensor)))
+			*(desc->off ? &off : &events) |= by_sensor || !desc->off ? EVENT_BIT(type) : 0;
 	}
-	return events;
+	return events ? events : off;
 }
 
 int select_collectors(struct run_options *run, int n, char **names)

@@ -388,45 +388,6 @@ static void summary(const struct trace *t)
 	buf_free(&list);
 }
 
-static void announce_missing(const struct sensor_run *run)
-{
-	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
-		const struct event_desc *desc = event_desc_by_type(type);
-
-		if (desc && (run->events & EVENT_BIT(type)) && !tier_gives_event(run->tier, desc))
-			log_warn("sensor %s: tier %s does not give %s, continuing without it ('tapio check' says why)",
-				 sensor_name(run->sensor->id), run->tier->name, desc->name);
-	}
-}
-
-/* Says which sensors run and what is missing. Returns how many of those asked for run. */
-static unsigned announce(const struct trace *t)
-{
-	unsigned running = 0;
-
-	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++) {
-		const struct sensor_run *run = &t->watch.collector.runs[i];
-		unsigned height = run->sensor ? ladder_height(run->sensor) : 0;
-
-		if (!run->sensor || !(run->events & t->options.collect.events))
-			continue;
-		if (run->tier) {
-			running++;
-			if (isatty(STDERR_FILENO))
-				log_info("sensor %s: tier %s (%s support); Ctrl-C ends",
-					 sensor_name(i), run->tier->name, support_level(&t->watch.collector));
-			announce_missing(run);
-			continue;
-		}
-		for (unsigned k = 0; k < height; k++)
-			if (run->results[k].state == TIER_FAILED)
-				log_error("sensor %s: tier %s: %s", sensor_name(i), run->sensor->tiers[k].name,
-					  run->results[k].why);
-		log_error("sensor %s: no tier runs here, continuing without its events", sensor_name(i));
-	}
-	return running;
-}
-
 static struct event_sink *open_sink(const struct trace *t)
 {
 	struct text_options options = { .who = true, .colour = !t->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
@@ -505,7 +466,7 @@ int cmd_trace(int argc, char **argv)
 		log_error("trace: %s", why);
 		return STATUS_FAILED;
 	}
-	status = announce(&t) ? run_trace(&t) : STATUS_FAILED;
+	status = watch_announce(&t.watch, "Ctrl-C ends") ? run_trace(&t) : STATUS_FAILED;
 	watch_close(&t.watch);
 	filter_close(&t.options.collect.filter);
 	return status;

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cgroup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "export/json.h"
 
 static void identity_known(void *arg, const struct event_identity *who, const struct tapio_cgroup_key *key)
@@ -43,14 +45,18 @@ static void cgroup_unwanted(void *arg, const struct tapio_cgroup_key *key)
 }
 
 /* Programs without cgroup ids of their own cannot ask; there all is judged here. */
-static int use_verdicts(struct watch *w)
+int watch_select(struct watch *w)
 {
-	w->pipeline.selector = &w->options->selector;
-	if (w->collector.lineage)
-		return 0;
-	w->pipeline.unwanted = cgroup_unwanted;
+	bool any = select_any(&w->options->selector), verdicts = any && w->who && !w->collector.lineage;
+
+	w->pipeline.selector = any ? &w->options->selector : NULL;
+	w->pipeline.unwanted = verdicts ? cgroup_unwanted : NULL;
 	w->pipeline.unwanted_arg = w;
-	w->collector.config.filters |= TAPIO_FILTER_VERDICT;
+	/* What was found out was by other rules. */
+	forget_verdicts(w);
+	w->collector.config.filters &= ~(__u32)TAPIO_FILTER_VERDICT;
+	if (verdicts)
+		w->collector.config.filters |= TAPIO_FILTER_VERDICT;
 	return collector_configure(&w->collector);
 }
 
@@ -93,8 +99,8 @@ int watch_open(struct watch *w, const struct watch_options *options, char *why, 
 	w->reported_ns = clock_ns(CLOCK_MONOTONIC);
 	if (options->collect.identity)
 		err = open_identity(w, why, size);
-	if (!err && select_any(&options->selector)) {
-		err = use_verdicts(w);
+	if (!err) {
+		err = watch_select(w);
 		if (err)
 			snprintf(why, size, "writing the settings: %s", strerror(-err));
 	}
@@ -127,6 +133,56 @@ void watch_close(struct watch *w)
 	who_close(w->who);
 	collector_close(&w->collector);
 	w->who = NULL;
+}
+
+/* ---- announcing ---- */
+
+static void announce_missing(const struct sensor_run *run)
+{
+	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
+		const struct event_desc *desc = event_desc_by_type(type);
+
+		if (desc && (run->events & EVENT_BIT(type)) && !tier_gives_event(run->tier, desc))
+			log_warn("sensor %s: tier %s does not give %s, continuing without it ('tapio check' says why)",
+				 sensor_name(run->sensor->id), run->tier->name, desc->name);
+	}
+}
+
+static void announce_failure(const struct sensor_run *run, bool wanted)
+{
+	unsigned id = run->sensor->id;
+
+	for (unsigned k = 0; k < ladder_height(run->sensor); k++)
+		if (run->results[k].state == TIER_FAILED)
+			log_error("sensor %s: tier %s: %s", sensor_name(id), run->sensor->tiers[k].name,
+				  run->results[k].why);
+	if (wanted)
+		log_error("sensor %s: no tier runs here, continuing without its events", sensor_name(id));
+	else
+		log_warn("sensor %s: no tier runs here, continuing: cgroups are looked up by their ids, and one that is gone by then stays unknown",
+			 sensor_name(id));
+}
+
+unsigned watch_announce(const struct watch *w, const char *hint)
+{
+	unsigned running = 0;
+
+	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++) {
+		const struct sensor_run *run = &w->collector.runs[i];
+		bool wanted = run->sensor && (run->events & w->options->collect.events);
+
+		if (!run->sensor)
+			continue;
+		running += wanted && run->tier;
+		if (!run->tier)
+			announce_failure(run, wanted);
+		else if (wanted)
+			announce_missing(run);
+		if (run->tier && wanted && isatty(STDERR_FILENO))
+			log_info("sensor %s: tier %s (%s support); %s", sensor_name(i), run->tier->name,
+				 support_level(&w->collector), hint);
+	}
+	return running;
 }
 
 /* ---- running ---- */
@@ -169,6 +225,7 @@ static uint64_t report_budgets(struct watch *w, unsigned sensor, uint64_t interv
 	uint64_t sum = 0;
 
 	for (unsigned n = 0; n < REFUSED_AT_ONCE && !bpf_map_get_next_key(fd, key, next); n++) {
+		const struct event_identity *who;
 		struct tapio_budget budget;
 		uint64_t refused;
 
@@ -181,9 +238,10 @@ static uint64_t report_budgets(struct watch *w, unsigned sensor, uint64_t interv
 		budget.refused = 0;
 		if (bpf_map_update_elem(fd, key, &budget, BPF_EXIST))
 			continue;
+		who = w->who ? who_find(w->who, &key->cgroup) : NULL;
 		sum += refused;
-		pipeline_lost(&w->pipeline, sensor, TAPIO_CAUSE_BUDGET, refused, interval, &key->cgroup,
-			      w->who ? who_find(w->who, &key->cgroup) : NULL);
+		refused_add(&w->refused, sensor, who, refused);
+		pipeline_lost(&w->pipeline, sensor, TAPIO_CAUSE_BUDGET, refused, interval, &key->cgroup, who);
 	}
 	return sum;
 }
@@ -192,6 +250,8 @@ static void report_cause(struct watch *w, unsigned sensor, unsigned cause, uint6
 {
 	uint64_t told = cause == TAPIO_CAUSE_BUDGET ? report_budgets(w, sensor, interval) : 0;
 
+	if (count > told && cause == TAPIO_CAUSE_BUDGET)
+		refused_add(&w->refused, sensor, NULL, count - told);
 	if (count > told)
 		pipeline_lost(&w->pipeline, sensor, cause, count - told, interval, NULL, NULL);
 }
@@ -216,6 +276,12 @@ void watch_report_losses(struct watch *w, bool settled)
 	w->reported_ns = now;
 }
 
+bool watch_is_refusal(unsigned cause)
+{
+	return cause == TAPIO_CAUSE_UNREADABLE || cause == TAPIO_CAUSE_MALFORMED ||
+	       cause == TAPIO_CAUSE_UNKNOWN_TYPE || cause == TAPIO_CAUSE_BUDGET;
+}
+
 void watch_sums(const struct watch *w, uint64_t *ret_lost, uint64_t *ret_refused, struct buf *list)
 {
 	uint64_t causes[TAPIO_CAUSE_MAX] = { 0 };
@@ -225,10 +291,7 @@ void watch_sums(const struct watch *w, uint64_t *ret_lost, uint64_t *ret_refused
 		for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++)
 			causes[c] += w->reported.count[s][c];
 	for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++) {
-		bool is_refusal = c == TAPIO_CAUSE_UNREADABLE || c == TAPIO_CAUSE_MALFORMED ||
-				  c == TAPIO_CAUSE_UNKNOWN_TYPE || c == TAPIO_CAUSE_BUDGET;
-
-		*(is_refusal ? ret_refused : ret_lost) += causes[c];
+		*(watch_is_refusal(c) ? ret_refused : ret_lost) += causes[c];
 		if (causes[c])
 			buf_printf(list, "%s%s %llu", list->length ? ", " : " [", cause_name(c),
 				   (unsigned long long)causes[c]);

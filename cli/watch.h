@@ -7,6 +7,7 @@
 #define CLI_WATCH_H
 
 #include "cli/cli.h"
+#include "cli/refused.h"
 #include "collect/collector.h"
 #include "identity/who.h"
 #include "pipeline/pipeline.h"
@@ -27,6 +28,7 @@ struct watch {
 	const struct watch_options *options;
 	struct losses reported; /* what the stream has told so far */
 	uint64_t reported_ns;
+	struct refused refused; /* by the kernel, because a cgroup had used up its budget */
 	unsigned verdicts; /* cgroups that the kernel was told to pass over */
 };
 
@@ -38,6 +40,15 @@ struct watch {
 int watch_open(struct watch *w, const struct watch_options *options, char *why, size_t size);
 
 int watch_start(struct watch *w, char *why, size_t size);
+
+/*
+ * Says which sensors run, and what is missing of what was asked for; `hint` ends the lines that people
+ * see on a terminal. Returns how many of those asked for run.
+ */
+unsigned watch_announce(const struct watch *w, const char *hint);
+
+/* options->selector has changed. 0 or a negative errno. */
+int watch_select(struct watch *w);
 
 /* Becomes readable when there is something to do beside the rings: then watch_drain. */
 int watch_who_fd(const struct watch *w);
@@ -57,6 +68,9 @@ void watch_report_losses(struct watch *w, bool settled);
 /* Stops the programs. What is in the rings can still be drained. */
 void watch_detach(struct watch *w);
 void watch_close(struct watch *w);
+
+/* Whether a cause is that of a refusal, and not of a loss. */
+bool watch_is_refusal(unsigned cause);
 
 /* Everything lost and everything refused so far, and " [cause N, ...]" appended to `list`. */
 void watch_sums(const struct watch *w, uint64_t *ret_lost, uint64_t *ret_refused, struct buf *list);

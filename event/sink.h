@@ -24,6 +24,7 @@ struct sink_stats {
 	uint64_t events;      /* written */
 	uint64_t bytes;       /* written */
 	uint64_t dropped[SINK_DROPS];
+	uint64_t queue_events; /* waiting now: those given are events + dropped + queue_events */
 	size_t queue_bytes;   /* waiting now */
 	size_t queue_max_bytes;
 	int error;            /* the errno of a failure that still lasts, 0: none */
@@ -39,5 +40,7 @@ struct event_sink {
 	/* Flushes what it can and frees the sink. */
 	void (*close)(struct event_sink *sink);
 };
+
+const char *sink_drop_name(enum sink_drop drop); /* "queue_full", "failed" */
 
 #endif

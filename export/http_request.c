@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <strings.h>
+#include "export/percent.h"
 
 enum { PART_REQUEST_LINE, PART_HEADERS };
 
@@ -25,36 +26,6 @@ static bool word_is(const char *s, size_t n, const char *word)
 }
 
 /* ---- the request line ---- */
-
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c | 0x20 : c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-/* In place. False if a percent sign is not followed by two digits, or stands for a NUL. */
-static bool percent_decode(char *s)
-{
-	char *to = s;
-	int high, low;
-
-	for (; *s; s++) {
-		if (*s != '%') {
-			*to++ = *s;
-			continue;
-		}
-		high = hex_digit(s[1]);
-		low = high < 0 ? -1 : hex_digit(s[2]);
-		if (low < 0 || !(high | low))
-			return false;
-		*to++ = (char)(high << 4 | low);
-		s += 2;
-	}
-	*to = '\0';
-	return true;
-}
 
 /* "/path?query", or "http://host/path?query" as to a proxy. */
 static int take_uri(struct http_parser *p, const char *uri, size_t n)

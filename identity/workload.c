@@ -118,13 +118,13 @@ static int learn_cni(const char *name, void *ctx)
 {
 	struct cni_search *search = ctx;
 	struct lookup *l = search->lookup;
-	const char *at = strstr(name, search->id), *its;
+	const char *its;
 	_cleanup_json_ json_t *json = NULL;
 	_cleanup_free_ char *uid = NULL;
 	const json_t *args;
 	int err;
 
-	if (!at || at == name || at[-1] != '-' || at[strlen(search->id)] != '-')
+	if (!strstr(name, search->id))
 		return 0;
 	err = state_json_read(search->place, name, &json);
 	its = workload_text(json, "containerId");

@@ -76,7 +76,7 @@ int workload_learn_keys(struct workload *w, const json_t *object, const struct w
 
 	for (; keys->name; keys++) {
 		const json_t *member = json_object_get(object, keys->name);
-		int bad = 0;
+		int bad = -EBADMSG;
 
 		if (!member)
 			continue;

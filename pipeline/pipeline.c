@@ -11,6 +11,7 @@
 void pipeline_init(struct pipeline *p)
 {
 	memset(p, 0, sizeof(*p));
+	p->args = PIPELINE_ARGS_FULL;
 	pipeline_clocks(p);
 }
 

@@ -17,6 +17,9 @@
 
 #define PIPELINE_SINKS_MAX 8
 
+/* What becomes of process.command_args. */
+enum pipeline_args { PIPELINE_ARGS_OFF, PIPELINE_ARGS_REDACTED, PIPELINE_ARGS_FULL };
+
 struct pipeline {
 	struct event_sink *sinks[PIPELINE_SINKS_MAX]; /* owned */
 	unsigned nsinks;
@@ -25,6 +28,7 @@ struct pipeline {
 	/* Told once of each cgroup of which no event can be wanted; NULL: nobody wants to know. */
 	void (*unwanted)(void *arg, const struct tapio_cgroup_key *key);
 	void *unwanted_arg;
+	enum pipeline_args args; /* FULL after pipeline_init */
 	/* A record that waits for its identity and will come again: by cpu, ring and number. */
 	bool held;
 	uint64_t held_number;

@@ -5,6 +5,7 @@
 # shellcheck shell=bash disable=SC2016,SC2034,SC2119,SC2154,SC2317
 
 nobody=65534
+unit=$PWD/deploy/tapio.service
 confined_tapio=$tmp/bin/tapio # where everybody may execute it
 cp "$tapio" "$confined_tapio"
 full="process.exec process.exec_failed process.exit process.fork"
@@ -102,10 +103,10 @@ test_privileges_exact() {
 	for view in no_tracefs tracefs; do
 		list=$(needed)
 		for uid in 0 $nobody; do
-			gives "the list" "$best $full" $uid "$list"
+			gives "the list" "$best $full" "$uid" "$list"
 			is "exit status" 0 "$status"
 			missing ""
-			traced "8 process.exec 3 process.exec_failed 8 process.exit" $uid "$list"
+			traced "8 process.exec 3 process.exec_failed 8 process.exit" "$uid" "$list"
 		done
 	done
 }
@@ -132,11 +133,11 @@ test_privileges_without_sys_admin() {
 	best_tier || return 0
 	view=no_tracefs list=$(without sys_admin "$(needed)")
 	for uid in 0 $nobody; do
-		gives "the list without sys_admin" "$no_syscalls" $uid "$list"
+		gives "the list without sys_admin" "$no_syscalls" "$uid" "$list"
 		is "exit status" 0 "$status"
 		missing CAP_SYS_ADMIN
 		reason 'tracefs is not mounted.*CAP_SYS_ADMIN'
-		traced "8 process.exec 8 process.exit" $uid "$list"
+		traced "8 process.exec 8 process.exit" "$uid" "$list"
 	done
 }
 
@@ -175,4 +176,25 @@ test_privileges_ipc_lock() {
 	is "tier with the list" "$best" "$(sed -n 1p "$tmp/said")"
 	like "tier and reason without ipc_lock" '^null \["CAP_IPC_LOCK"\] perf buffers: .*CAP_IPC_LOCK' "$(sed -n 2p "$tmp/said")"
 	is "exit status without ipc_lock" 1 "$(sed -n 3p "$tmp/said")"
+}
+
+unit_list() { # KEY
+	sed -n "s/^$1=//p" "$unit" | tr ' ' '\n' | sed 's/^CAP_//' | tr '[:upper:]' '[:lower:]' | sort | paste -sd' '
+}
+
+# What the unit gives is what is needed at most where the kernel counts maps by cgroup: with no tracefs mounted.
+test_privileges_of_the_unit() {
+	best_tier || return 0
+	view=no_tracefs
+	is "CapabilityBoundingSet" "$(needed)" "$(unit_list CapabilityBoundingSet)"
+	is "AmbientCapabilities" "$(needed)" "$(unit_list AmbientCapabilities)"
+	if ! command -v systemd-analyze >/dev/null; then
+		skip "no systemd-analyze"
+		return
+	fi
+	sed -e "s#^ExecStart=[^ ]*#ExecStart=$confined_tapio#" -e '/^Documentation=/d' "$unit" >"$tmp/tapio.service"
+	is "what systemd-analyze verify says" "" "$(systemd-analyze verify "$tmp/tapio.service" 2>&1)"
+	systemd-analyze security --no-pager --offline=yes --threshold=26 "$unit" >"$tmp/out" 2>&1
+	is "exit status of systemd-analyze security" 0 $?
+	like "its verdict" 'exposure level for tapio.service: 2\.[0-5] OK' "$(tail -n 1 "$tmp/out")"
 }

@@ -227,6 +227,10 @@ TEST(unit, text_lost)
 	r.lost.cause.value = 78;
 	check_line(&view, "12:34:56.123 tapio.lost                -       - -               "
 			  "sensor=77 cause=78 count=17 interval=1.0s\n");
+	r.lost.sensor.value = 0;
+	r.lost.cause.value = TAPIO_CAUSE_SINK_FULL;
+	check_line(&view, "12:34:56.123 tapio.lost                -       - -               "
+			  "cause=sink_full count=17 interval=1.0s\n");
 }
 
 TEST(unit, text_local_time)

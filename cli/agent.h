@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `tapio run`: the agent. One event loop; what may block has a thread behind a queue. */
+#ifndef CLI_AGENT_H
+#define CLI_AGENT_H
+
+#include <event2/event.h>
+
+#include "cli/config.h"
+#include "cli/heartbeat.h"
+#include "cli/memory.h"
+#include "cli/watch.h"
+#include "collect/bpf_stats.h"
+#include "export/http.h"
+#include "export/stream.h"
+
+struct agent {
+	struct config config; /* as it runs */
+	const char *config_path; /* NULL: the defaults */
+	struct run_options run;
+	struct watch_options options;
+	struct watch watch;
+	struct bpf_stats stats;
+	struct heartbeat heartbeat;
+	struct event_base *base;
+	struct event *ring, *names, *drain, *second, *signals[3];
+	struct event_sink *sinks[CONFIG_SINKS_MAX]; /* also the pipeline's, which closes them */
+	unsigned nsinks;
+	struct http_server *http;     /* NULL: off */
+	struct stream_server *stream; /* NULL: off */
+	char *capabilities; /* as `tapio check --json`, made once at start */
+	size_t capabilities_length;
+	uint64_t started_ns, started_wall_ns; /* CLOCK_MONOTONIC, CLOCK_REALTIME */
+	uint64_t reloads, reload_failures;
+	uint64_t notify_ns, notified_ns; /* how often the service manager wants to hear of us */
+	uint64_t memory_max_bytes;       /* by the formula */
+	bool failed; /* the loop ended because of an error */
+};
+
+/* ---- agent_pages.c: what is served ---- */
+
+extern const char agent_status_schema[]; /* "tapio.status/1" */
+
+/* Pages of HTTP; `arg` of each is the agent. Ends with an empty row. */
+#define AGENT_PAGES 5
+void agent_pages(struct agent *a, struct http_handler ret[AGENT_PAGES + 1]);
+
+/* Appends the status as one JSON object: what `tapio status` shows. 0. */
+int agent_status(void *arg, struct buf *out);
+
+/* NULL: all is well. Else what is not, for people: "sensor process: its hook is dead". */
+const char *agent_trouble(const struct agent *a, char *text, size_t size);
+
+/* ---- agent_metrics.c ---- */
+
+int agent_metrics(void *arg, const struct http_request *request, struct buf *out, const char **content_type);
+
+/* ---- agent_reload.c ---- */
+
+/* Fills in the selector from the configuration's rules, which stay its owner. */
+void agent_select(struct agent *a);
+
+/* Reads the configuration again and applies what can be; a bad one changes nothing. */
+void agent_reload(struct agent *a);
+
+#endif
