@@ -4,8 +4,8 @@
 
   pod NAMESPACE/NAME UID CGROUP-PARENT CONTAINER=COMMAND...
                     makes and starts it; COMMAND is for sh -c; after '!' the container has the node's cgroups
-                    in /cgroups and may write there. One line of JSON per container, the sandbox's first: what the runtime
-                    says of it
+                    in /cgroups and may write there. A line for judge.py per container, the sandbox's first: what the
+                    runtime says of it
   exec ID COMMAND...           runs a command in a container; its output, its status
   remove SANDBOX...            ends pods
   churn PODS CONTAINERS PARENT so many pods at once, below PARENT with their uid for U_I_D; in each so many
@@ -24,6 +24,8 @@ import grpc
 import cri_pb2 as cri
 
 IMAGE = "tapio.test/tools:1"
+PAUSE = "tapio.test/pause:1"
+EXITED = 2
 root = sys.argv[1]
 channel = grpc.insecure_channel("unix://" + root + "/run/containerd/containerd.sock")
 
@@ -67,13 +69,24 @@ def first_process(info):
     return json.loads(info["info"])["pid"]
 
 
-def say(pod, container, pid, name=None, **more):
+def cgroup_of(pid):
+    """Its path and number in version 2, as the machine sees them."""
+    with open(f"{root}/proc/{pid}/cgroup", encoding="ascii") as file:
+        path = next(line[3:].rstrip() for line in file if line.startswith("0::"))
+    with open("/proc/self/mountinfo", encoding="ascii") as file:
+        mount = next(line.split()[4] for line in file if " - cgroup2 " in line and line.split()[3] == "/")
+    return {"cgroup": path, "id": os.stat(mount + path).st_ino}
+
+
+def say(pod, container, where, name=None):
     told = {"container.id": container, "container.runtime.name": "containerd", "k8s.pod.uid": pod.metadata.uid,
             "k8s.pod.name": pod.metadata.name, "k8s.namespace.name": pod.metadata.namespace}
     if name:
-        told["k8s.container.name"] = name
+        told["k8s.container.name"] = told["container.name"] = name
         told["container.image.name"] = IMAGE
-    print(json.dumps({"pid": pid, "identity": told, **more}), flush=True)
+    # containerd before 1.7 does not write down the sandbox's image
+    told.setdefault("container.image.name", PAUSE)
+    print(json.dumps({**where, "identity": told, "optional": [] if name else ["container.image.name"]}), flush=True)
 
 
 def run_sandbox(config):
@@ -81,7 +94,7 @@ def run_sandbox(config):
     sandbox = answer.pod_sandbox_id
     status = call("PodSandboxStatus", cri.PodSandboxStatusRequest(pod_sandbox_id=sandbox, verbose=True),
                   cri.PodSandboxStatusResponse)
-    say(config, sandbox, first_process(status.info))
+    say(config, sandbox, cgroup_of(first_process(status.info)))
     return sandbox
 
 
@@ -95,6 +108,12 @@ def start(container):
     call("StartContainer", cri.StartContainerRequest(container_id=container))
 
 
+def wait_for_end(container):
+    while call("ContainerStatus", cri.ContainerStatusRequest(container_id=container),
+               cri.ContainerStatusResponse).status.state != EXITED:
+        time.sleep(0.02)
+
+
 def pod_verb(where, uid, parent, *containers):
     wanted = [container.split("=", 1) for container in containers]
     config = pod_config(*where.split("/"), uid, parent)
@@ -105,7 +124,7 @@ def pod_verb(where, uid, parent, *containers):
         start(container)
         status = call("ContainerStatus", cri.ContainerStatusRequest(container_id=container, verbose=True),
                       cri.ContainerStatusResponse)
-        say(config, container, first_process(status.info), name)
+        say(config, container, cgroup_of(first_process(status.info)), name)
 
 
 def exec_verb(container, *command):
@@ -144,7 +163,8 @@ def churn_pod(number, containers, parent):
         command = ["/bin/exec_storm", "20", "/bin/exit0", mark]
         container = create(sandbox, config, container_config(config, name, command))
         start(container)
-        say(config, container, None, name, mark=mark)
+        say(config, container, {"mark": mark}, name)
+        wait_for_end(container)
     remove(sandbox)
 
 

@@ -56,7 +56,7 @@ make_pod() { # LEAST PAUSES NAMESPACE/NAME CONTAINER=COMMAND...
 	cri pod "$3" "$uid" "$(pod_parent "$uid")" "${@:4}" >"$tmp/pod" 2>"$tmp/pod.err" ||
 		fail "pod $3" "that containerd makes it" "$(cat "$tmp/pod.err")"
 	while read -r line; do
-		truth "$(jq .pid <<<"$line")" "$(jq -c .identity <<<"$line")" "$least" '{"optional": ["container.name"]}'
+		jq -c --argjson least "$least" '. + {$least}' <<<"$line" >>"$tmp/truth"
 		least=$1
 		if [ $first -eq 1 ]; then
 			sandbox=$(jq -r '.identity["container.id"]' <<<"$line")
@@ -106,8 +106,10 @@ judge() { # [UNKNOWN]
 	is "lost" 0 "$lost"
 	verdict=$("$here/judge.py" "$tmp/out" "$tmp/truth" 2>&1)
 	sums=${verdict##*$'\n'}
-	[ "$verdict" = "$sums" ] || fail "identities" "those that the runtimes and the kernel give" "
-${verdict%$'\n'*}"
+	if [ "$verdict" != "$sums" ]; then
+		sed 's/^/      /' <<<"${verdict%$'\n'*}"
+		fail "identities" "those that the runtimes and the kernel give" "$sums"
+	fi
 	if [[ $sums =~ ^([0-9]+)\ events:.*\ ([0-9]+)\ unknown ]]; then
 		[ "$((BASH_REMATCH[2] * 10000))" -le "$((${1:-0} * BASH_REMATCH[1]))" ] ||
 			fail "unknown" "at most ${1:-0} of 10,000" "$sums"
