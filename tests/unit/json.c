@@ -178,7 +178,7 @@ TEST(unit, json_lost)
 {
 	check_lost(1, 0, "\"tapio.lost.sensor\":\"process\",\"tapio.lost.cause\":\"ring_full\"");
 	check_lost(1, 3, "\"tapio.lost.sensor\":\"process\",\"tapio.lost.cause\":\"run_skipped\"");
-	check_lost(0, 9, "\"tapio.lost.cause\":\"sink_failed\""); /* of a sink: of no sensor */
+	check_lost(0, TAPIO_CAUSE_SINK_FAILED, "\"tapio.lost.cause\":\"sink_failed\""); /* of a sink: of no sensor */
 	check_lost(999, 4294967295, "\"tapio.lost.sensor\":\"999\",\"tapio.lost.cause\":\"4294967295\"");
 }
 
