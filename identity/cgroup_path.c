@@ -362,3 +362,13 @@ void cgroup_path_parse(const char *path, size_t n, struct cgroup_path *ret)
 	if (answer->mark == MARK_CONTAINER || answer->mark == MARK_BOX)
 		units_inside(all, answer, &ret->inside);
 }
+
+void cgroup_path_disown(struct cgroup_path *parsed)
+{
+	parsed->container_id = parsed->outer_container_id;
+	parsed->outer_container_id = (struct bytes){ NULL, 0 };
+	parsed->container_runtime = NULL;
+	parsed->pod_uid[0] = '\0';
+	parsed->depth = 0;
+	parsed->inside = (struct unit_path){ 0 };
+}

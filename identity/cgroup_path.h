@@ -65,4 +65,7 @@ struct cgroup_path {
  */
 void cgroup_path_parse(const char *path, size_t n, struct cgroup_path *ret);
 
+/* What a container claims to have inside is not true: the outermost container is the answer. */
+void cgroup_path_disown(struct cgroup_path *parsed);
+
 #endif

@@ -64,18 +64,23 @@ static void describe_units(struct event_identity *who, const struct cgroup_path 
 		who->slice = text_add(t, p->host.slice);
 }
 
-static void describe_workload(struct event_identity *who, const struct group *group, struct text *t)
+static void describe_workload(struct event_identity *who, const struct group *group, enum identity_reason reason,
+			      struct text *t)
 {
+	static const struct workload nameless;
 	const struct cgroup_path *p = &group->parsed;
 	const struct workload *w = &group->workload;
-	/* What a container claims of itself is not believed of one that the machine knows as a pod's. */
-	bool outer = p->depth && w->pod_uid;
+	/* What a container claims of itself is not believed of a pod's, nor before it was looked up. */
+	bool outer = p->depth && (w->pod_uid || reason == IDENTITY_LATE);
+
+	if (p->depth && !outer)
+		w = &nameless; /* the outermost container's names are not those of what it has inside */
 
 	who->container_id = text_add(t, outer || !p->container_id.length ? p->outer_container_id : p->container_id);
 	if (p->monitor)
 		who->container_id = NULL;
 	if (who->container_id) {
-		who->container_runtime = w->runtime ? w->runtime : p->container_runtime;
+		who->container_runtime = w->runtime || outer ? w->runtime : p->container_runtime;
 		who->container_name = w->container_name;
 		who->container_image = w->image;
 		who->pod_container = w->pod_container;
@@ -106,7 +111,7 @@ size_t group_describe(struct group *group, enum identity_reason reason,
 		return 0;
 	t.at = group->text;
 	if (group->path && group_rank(group) == RANK_WORKLOAD)
-		describe_workload(who, group, &t);
+		describe_workload(who, group, reason, &t);
 	if (group->path)
 		describe_units(who, &group->parsed, group_rank(group) == RANK_WORKLOAD, &t);
 	if (render)

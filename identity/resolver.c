@@ -15,6 +15,8 @@
 #include "base/cgroup.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "identity/host_file.h"
+#include "identity/runtime_state.h"
 
 /* A container's names, as last read. Empty: container_id[0] is 0. */
 struct cached {
@@ -169,6 +171,23 @@ static int resolve_workload(struct resolver *r, const struct question *q, struct
 	return 0;
 }
 
+/* A container that the machine's own runtimes have is not inside another one, whatever that one says. */
+static bool claim_is_false(const struct resolver *r, const char *claimed_id)
+{
+	_cleanup_close_ int root = -1;
+	struct runtime_state state;
+	int err;
+
+	if (!claimed_id[0])
+		return false;
+	root = host_open_root(r->options.host_root);
+	if (root < 0)
+		return true;
+	err = runtime_state_read(root, claimed_id, false, &state);
+	workload_free(&state.w);
+	return err != -ENOENT;
+}
+
 static void resolve(struct resolver *r, struct answer *answer)
 {
 	const struct question *q = &answer->question;
@@ -180,6 +199,7 @@ static void resolve(struct resolver *r, struct answer *answer)
 		break;
 	case QUESTION_WORKLOAD:
 		answer->err = resolve_workload(r, q, answer);
+		answer->claim_is_false = claim_is_false(r, q->claimed_id);
 		break;
 	case QUESTION_PROCESS:
 		snprintf(pid, sizeof(pid), "%u", q->pid);

@@ -30,6 +30,7 @@ struct question {
 	uint64_t due_ns;        /* WORKLOAD: not before this, CLOCK_MONOTONIC */
 	char container_id[CGROUP_CONTAINER_ID_LENGTH + 1];
 	char pod_uid[CGROUP_POD_UID_MAX + 1];
+	char claimed_id[CGROUP_CONTAINER_ID_LENGTH + 1]; /* WORKLOAD: what container_id claims to have inside */
 };
 
 /* Where something is in the cgroup trees; allocated, NULL and 0: nowhere. */
@@ -43,6 +44,7 @@ struct answer {
 	int err;                  /* 0, or what went wrong: -ENOENT if there is nothing to find */
 	struct cgroup_paths paths; /* PATH: the first; PROCESS: both. The taker's to free */
 	struct workload workload; /* WORKLOAD: the taker's to free */
+	bool claim_is_false;      /* WORKLOAD: a runtime of the machine's has what was claimed */
 };
 
 struct resolver_options {

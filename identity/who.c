@@ -42,6 +42,8 @@ static void ask(struct who *w, struct group *group, enum question_kind kind, uin
 		memcpy(q.container_id, id.data, id.length < sizeof(q.container_id) ? id.length : 0);
 		if (!p->depth)
 			memcpy(q.pod_uid, p->pod_uid, sizeof(q.pod_uid));
+		else
+			memcpy(q.claimed_id, p->container_id.data, p->container_id.length);
 		q.due_ns = delay_ns ? clock_ns(CLOCK_MONOTONIC) + delay_ns : 0;
 	}
 	if (!delay_ns)
@@ -140,6 +142,8 @@ static void answer_workload(struct who *w, struct group *group, struct answer *a
 	group->workload = a->workload;
 	memset(&a->workload, 0, sizeof(a->workload));
 	group->state = GROUP_SETTLED;
+	if (a->claim_is_false)
+		cgroup_path_disown(&group->parsed);
 	names = tells_names(group);
 	describe(w, group, names ? IDENTITY_KNOWN : IDENTITY_NO_STATE);
 	if (names)
