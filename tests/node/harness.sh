@@ -8,6 +8,7 @@ judged() { # FILTER
 		{"event": "process.exec", "process.pid": 1, "cgroup.id": 7, "process.linux.cgroup": "/kubepods/podu/c", "container.id": "c", "k8s.pod.uid": "u"}
 		{"event": "process.exec", "process.pid": 2, "cgroup.id": 8, "process.linux.cgroup": "/system.slice/s.service", "systemd.unit": "s.service", "process.executable.name": "exit0", "process.command_args": ["exit0", "of-s"]}
 		{"event": "process.exit", "process.pid": 2, "cgroup.id": 8, "process.linux.cgroup": "/system.slice/s.service", "systemd.unit": "s.service"}
+		{"event": "tapio.identity", "cgroup.id": 7, "process.linux.cgroup": "/kubepods/podu/c", "container.id": "c", "k8s.pod.uid": "u"}
 		{"event": "process.exec", "process.pid": 3, "cgroup.id": 9, "process.linux.cgroup": "/", "process.executable.name": "runc"}
 	EVENTS
 	cat >"$tmp/truth" <<-'TRUTH'
@@ -18,11 +19,17 @@ judged() { # FILTER
 }
 
 test_judge() {
-	is "the truth" "4 events: 3 right, 0 wrong, 0 unknown, 1 of others" "$(judged .)"
+	local late='if .event == "process.exec" and .["k8s.pod.uid"] then del(.["k8s.pod.uid"]) | .["tapio.identity.unknown"] = "late" else . end'
+	is "the truth" "4 events: 3 right, 0 wrong, 0 unknown, 0 told later, 1 of others" "$(judged .)"
 	like "another pod" 'k8s.pod.uid is v, not u.*2 right, 1 wrong' "$(judged 'if .["k8s.pod.uid"] then .["k8s.pod.uid"] = "v" else . end')"
 	like "no pod" 'k8s.pod.uid is None, not u.*2 right, 1 wrong' "$(judged 'del(.["k8s.pod.uid"])')"
-	like "no pod, with a reason" '2 right, 0 wrong, 1 unknown, 1 late, 1 of others' \
-		"$(judged 'if .["k8s.pod.uid"] then del(.["k8s.pod.uid"]) | .["tapio.identity.unknown"] = "late" else . end')"
+	like "no pod, with a reason" '2 right, 0 wrong, 1 unknown, 1 gone, 0 told later, 1 of others' \
+		"$(judged 'if .["k8s.pod.uid"] then del(.["k8s.pod.uid"]) | .["tapio.identity.unknown"] = "gone" else . end')"
+	like "no pod, but later" '2 right, 0 wrong, 0 unknown, 1 told later' "$(judged "$late")"
+	like "no pod, and never" '2 right, 0 wrong, 1 unknown, 1 late, 0 told later' \
+		"$(judged "$late"' | select(.event != "tapio.identity")')"
+	like "no pod, and later another" '2 right, 0 wrong, 1 unknown, 1 late, 0 told later' \
+		"$(judged "$late"' | if .event == "tapio.identity" then .["k8s.pod.uid"] = "v" else . end')"
 	like "a pod for the service" 'k8s.pod.uid is x, not None' "$(judged 'if .["systemd.unit"] then .["k8s.pod.uid"] = "x" else . end')"
 	like "another unit" 'systemd.unit is t.service, not s.service' \
 		"$(judged 'if .event == "process.exit" then .["systemd.unit"] = "t.service" else . end')"

@@ -8,7 +8,8 @@ TRUTH is JSON Lines; each says what all events of one cgroup must say, and how m
 "optional" lists keys of the identity that may be unknown without a reason.
 No event of any other cgroup may have one of the containers, pods or units named there.
 
-Prints what is wrong, one line each, then "N events: N right, N wrong, N unknown, N of others". Where the machine has
+Prints what is wrong, one line each, then "N events: N right, N wrong, N unknown, N told
+later, N of others": later is what a tapio.identity event told of an event that could not wait. Where the machine has
 cgroup v1, too, runc enters the container's cgroups there first: its stages that are in those already are of others here,
 but may be called the container's.
 """
@@ -92,7 +93,10 @@ def judge(events, truth):
              if rule.get("sole") and key in rule["identity"]}
     containers = {rule["identity"].get("container.id") for rule in truth}
     sums, reasons = collections.Counter(), collections.Counter()
+    told_later = {event.get("cgroup.id"): event for event in events if event["event"] == "tapio.identity"}
     for event in events:
+        if "process.pid" not in event:
+            continue
         rule = rules.get(event.get("cgroup.id"))
         if not rule:
             sums["others"] += 1
@@ -106,6 +110,8 @@ def judge(events, truth):
         verdict = judge_one(event, rule)
         if verdict is True:
             sums["right"] += 1
+        elif verdict == (REASON, "late") and rule["id"] in told_later and judge_one(told_later[rule["id"]], rule) is True:
+            sums["later"] += 1
         elif isinstance(verdict, tuple):
             sums["unknown"] += 1
             reasons[verdict[1]] += 1
@@ -120,7 +126,7 @@ def judge(events, truth):
 
 def main(events_file, truth_file):
     with open(events_file, encoding="utf-8") as file:
-        events = [event for event in map(json.loads, file) if "process.pid" in event]
+        events = [json.loads(line) for line in file]
     with open(truth_file, encoding="utf-8") as file:
         truth = [json.loads(line) for line in file]
     sums, reasons = judge(events, truth)
@@ -129,8 +135,9 @@ def main(events_file, truth_file):
     if len(problems) > MAX_PROBLEMS:
         print(f"and {len(problems) - MAX_PROBLEMS} more problems")
     told = "".join(f", {count} {reason}" for reason, count in reasons.items())
-    print(f"{len(events)} events: {sums['right']} right, {sums['wrong']} wrong, {sums['unknown']} unknown{told}, "
-          f"{sums['others']} of others")
+    count = sum("process.pid" in event for event in events)
+    print(f"{count} events: {sums['right']} right, {sums['wrong']} wrong, {sums['unknown']} unknown{told}, "
+          f"{sums['later']} told later, {sums['others']} of others")
 
 
 if len(sys.argv) != 3:
