@@ -408,8 +408,12 @@ static void remember_capabilities(struct agent *a)
 
 static int start(struct agent *a, bool keep_privileges, char *why, size_t size)
 {
-	int err = open_loop(a, why, size);
+	int err = agent_set_args(a);
 
+	if (err)
+		snprintf(why, size, "no memory");
+	else
+		err = open_loop(a, why, size);
 	if (!err)
 		err = check_memory(a, why, size);
 	if (!err)
@@ -521,7 +525,6 @@ int cmd_run(int argc, char **argv)
 		bpf_stats_close(&a.stats);
 		return STATUS_FAILED;
 	}
-	a.watch.pipeline.args = (enum pipeline_args)a.config.args;
 	status = watch_announce(&a.watch, "SIGTERM ends") ? run_agent(&a, args.keep_privileges) : STATUS_FAILED;
 	pipeline_close(&a.watch.pipeline); /* its sinks, before the loop that they are in */
 	close_loop(&a);

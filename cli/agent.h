@@ -61,6 +61,9 @@ int agent_metrics(void *arg, const struct http_request *request, struct buf *out
 /* Fills in the selector from the configuration's rules, which stay its owner. */
 void agent_select(struct agent *a);
 
+/* What the configuration says about arguments, to the pipeline. 0 or -ENOMEM. */
+int agent_set_args(struct agent *a);
+
 /* Reads the configuration again and applies what can be; a bad one changes nothing. */
 void agent_reload(struct agent *a);
 

@@ -13,12 +13,10 @@
 #include "event/identity.h"
 #include "event/sink.h"
 #include "event/view.h"
+#include "pipeline/redact.h"
 #include "pipeline/select.h"
 
 #define PIPELINE_SINKS_MAX 8
-
-/* What becomes of process.command_args. */
-enum pipeline_args { PIPELINE_ARGS_OFF, PIPELINE_ARGS_REDACTED, PIPELINE_ARGS_FULL };
 
 struct pipeline {
 	struct event_sink *sinks[PIPELINE_SINKS_MAX]; /* owned */
@@ -28,7 +26,8 @@ struct pipeline {
 	/* Told once of each cgroup of which no event can be wanted; NULL: nobody wants to know. */
 	void (*unwanted)(void *arg, const struct tapio_cgroup_key *key);
 	void *unwanted_arg;
-	enum pipeline_args args; /* FULL after pipeline_init */
+	enum redact_mode args;     /* what becomes of process.command_args; FULL after pipeline_init */
+	struct redacted *redacted; /* memory for one event; NULL unless it was needed */
 	/* A record that waits for its identity and will come again: by cpu, ring and number. */
 	bool held;
 	uint64_t held_number;
@@ -50,6 +49,9 @@ struct pipeline {
 void pipeline_init(struct pipeline *p);
 void pipeline_add_sink(struct pipeline *p, struct event_sink *sink);
 void pipeline_close(struct pipeline *p);
+
+/* Decides what sinks see of arguments. 0 or -ENOMEM, and nothing changed. */
+int pipeline_set_args(struct pipeline *p, enum redact_mode mode);
 
 /* Reads the clocks anew: once per batch, so that clock steps and suspends are followed. */
 void pipeline_clocks(struct pipeline *p);
