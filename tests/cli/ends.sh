@@ -177,6 +177,7 @@ test_usage() {
 	wrong '-x: .*--help' trace -x
 	wrong '--nonsense: .*--help' check --nonsense
 	wrong '--nonsense: .*--help' schema --nonsense
+	wrong '--nonsense: .*--help' status --nonsense
 	wrong '-n: .*value' trace -n
 	wrong 'nope: .*tapio schema' trace -e nope
 	wrong "nope\.\*: .*tapio schema" trace -e 'nope.*'
@@ -208,14 +209,14 @@ test_usage() {
 
 test_help() {
 	local command
-	for command in --help -h help "trace --help" "check --help" "schema --help" "version --help" "trace -h"; do
+	for command in --help -h help "trace --help" "check --help" "schema --help" "status --help" "version --help" "trace -h"; do
 		# shellcheck disable=SC2086  # words
 		run $command
 		is "exit status of $command" 0 "$status"
 		like "stdout of $command" 'usage: tapio' "$(cat "$tmp/out")"
 		is "stderr of $command" "" "$(cat "$tmp/err")"
 	done
-	for command in trace check schema version; do
+	for command in trace check status schema version; do
 		run --help
 		like "tapio --help" "  $command " "$(cat "$tmp/out")"
 	done
