@@ -58,11 +58,11 @@ static int apply(struct agent *a)
 
 static bool read_and_apply(struct agent *a)
 {
-	char why[CONFIG_WHY_MAX], keys[512];
+	char why[CONFIG_WHY_MAX + 256], keys[512];
 	struct config next;
 	int err;
 
-	if (config_read(a->config_path, &next, why, sizeof(why))) {
+	if (agent_read_config(a, &next, why, sizeof(why))) {
 		log_error("%s; continuing with the configuration as it was", why);
 		return false;
 	}

@@ -132,6 +132,7 @@ int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t 
 		*(err == -ENOENT ? &p->unknown[sensor] : &p->malformed[sensor]) += 1;
 		return 0;
 	}
+	p->records[view.desc->type] += !again;
 	if (p->limit && p->events >= p->limit)
 		return 1;
 	view.absent = &p->absent[view.desc->type];

@@ -36,6 +36,7 @@ struct pipeline {
 	uint64_t limit;         /* stop after this many events; 0: none */
 	uint64_t events;        /* given to the sinks, those that Tapio makes itself not counted */
 	uint64_t by_type[TAPIO_EV_MAX]; /* the same by type */
+	uint64_t records[TAPIO_EV_MAX]; /* taken from the rings, whatever became of them */
 	uint64_t unselected;    /* not wanted, which the kernel did not know */
 	/* By the sensor that the record names; 0: none that we know. */
 	uint64_t received[TAPIO_SENSOR_MAX];  /* records from the rings, refused ones included */
