@@ -52,6 +52,20 @@ static void print_capabilities(uint64_t have, FILE *to)
 	fprintf(to, "\n");
 }
 
+static void print_identity(const struct collector *c, FILE *to)
+{
+	const struct legacy_hierarchy *legacy = &c->legacy;
+
+	fprintf(to, "  identity      ");
+	if (c->lineage)
+		fprintf(to, "processes are followed from parent to child, because records do not tell their cgroups");
+	else
+		fprintf(to, "records tell their cgroup in v2");
+	if (legacy->subsystem && !c->lineage)
+		fprintf(to, " and in the v1 hierarchy of %s", legacy->controller);
+	fprintf(to, "%s\n", c->runs[TAPIO_SENSOR_CGROUP].tier ? "" : "; cgroups that are gone before they are looked at stay unknown");
+}
+
 static void print_host(const struct check *check, FILE *to)
 {
 	const struct feature_result *btf = feature(FEATURE_BTF), *ring = feature(FEATURE_RINGBUF);
@@ -61,6 +75,7 @@ static void print_host(const struct check *check, FILE *to)
 		ring->have ? "" : ": ", ring->why);
 	fprintf(to, "  cgroups       %s%s%s\n", check->cgroup_mode, check->cgroup_v2 ? ", v2 at " : "",
 		check->cgroup_v2 ? check->cgroup_v2 : "");
+	print_identity(&check->collector, to);
 	fprintf(to, "  lockdown      %s\n", check->lockdown);
 	fprintf(to, "  namespaces    %s, %s\n", check->pid_ns ? "the host's for processes" : "NOT the host's for processes (hostPID: true gives it)",
 		check->cgroup_ns ? "the host's for cgroups" : "NOT the host's for cgroups (docker: --cgroupns=host)");

@@ -34,6 +34,7 @@ static void child(int ready)
 	char byte;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(HEARTBEAT_WAIT_S); /* outlives execve; the agent itself may kill nobody (base/privilege.h) */
 	if (read(ready, &byte, 1) == 0) /* its other end was closed */
 		execve("/proc/self/exe", argv, envp);
 	_exit(1);
@@ -97,17 +98,21 @@ static void judge(struct heartbeat *h, const struct collector *c, uint64_t now_n
 	judge_sensors(h, c);
 }
 
+/* Not again at once. */
+static void failed(struct heartbeat *h, uint64_t now_ns)
+{
+	h->failed++;
+	for (size_t i = 0; i < FELT; i++)
+		h->changed_ns[felt[i]] = now_ns;
+}
+
 static void finish(struct heartbeat *h, struct collector *c, uint64_t now_ns)
 {
 	int status = 0;
 	pid_t ended = waitpid(h->child, &status, WNOHANG);
 
-	if (!ended && now_ns - h->sent_ns < HEARTBEAT_WAIT_NS)
+	if (!ended)
 		return;
-	if (!ended) {
-		kill(h->child, SIGKILL);
-		waitpid(h->child, NULL, 0);
-	}
 	h->sent_ns = 0;
 	c->config.heartbeat_tgid = 0;
 	collector_configure(c);
@@ -115,7 +120,7 @@ static void finish(struct heartbeat *h, struct collector *c, uint64_t now_ns)
 	if (ended == h->child && WIFEXITED(status) && !WEXITSTATUS(status))
 		judge(h, c, now_ns);
 	else
-		h->failed++;
+		failed(h, now_ns);
 }
 
 static bool is_silent(struct heartbeat *h, unsigned type, const uint64_t *records, uint64_t now_ns)
@@ -155,9 +160,7 @@ void heartbeat_tick(struct heartbeat *h, struct collector *c, const uint64_t rec
 		h->sent_ns = now_ns;
 		return;
 	}
-	h->failed++;
-	for (size_t i = 0; i < FELT; i++)
-		h->changed_ns[felt[i]] = now_ns;
+	failed(h, now_ns);
 }
 
 int cmd_heartbeat(int argc, char **argv)

@@ -33,32 +33,30 @@ static int maps_create(struct transport *t)
 		int *fd;
 		enum bpf_map_type type;
 		const char *name;
-		unsigned key, value, entries, flags;
+		unsigned key, value, entries;
 	} maps[] = {
 		{ &t->slots_fd, BPF_MAP_TYPE_ARRAY, "tapio_slots", 4, sizeof(struct tapio_slot),
-		  t->cpus * TAPIO_SLOTS, 0 },
+		  t->cpus * TAPIO_SLOTS },
 		{ &t->counts_fd, BPF_MAP_TYPE_PERCPU_ARRAY, "tapio_counts", 4,
-		  sizeof(struct tapio_counters), TAPIO_SENSOR_MAX, 0 },
+		  sizeof(struct tapio_counters), TAPIO_SENSOR_MAX },
 		{ &t->readers_fd, BPF_MAP_TYPE_ARRAY, "tapio_readers", 4, sizeof(struct tapio_reader),
-		  TAPIO_RINGS, 0 },
-		{ &t->settings_fd, BPF_MAP_TYPE_ARRAY, "tapio_settings", 4, sizeof(struct tapio_config), 1, 0 },
+		  TAPIO_RINGS },
+		{ &t->settings_fd, BPF_MAP_TYPE_ARRAY, "tapio_settings", 4, sizeof(struct tapio_config), 1 },
 		{ &t->filter_fd, BPF_MAP_TYPE_HASH, "tapio_filter", sizeof(struct tapio_filter_key), 4,
-		  TAPIO_FILTER_VALUES_MAX, 0 },
+		  TAPIO_FILTER_VALUES_MAX },
 		{ &t->cgroups_fd, BPF_MAP_TYPE_CGROUP_ARRAY, "tapio_cgroups", 4, 4,
-		  TAPIO_FILTER_CGROUPS_MAX, 0 },
+		  TAPIO_FILTER_CGROUPS_MAX },
 		{ &t->verdicts_fd, BPF_MAP_TYPE_HASH, "tapio_verdicts", sizeof(struct tapio_cgroup_key), 4,
-		  TAPIO_VERDICTS_MAX, BPF_F_NO_PREALLOC },
+		  TAPIO_VERDICTS_MAX },
 		{ &t->budgets_fd, BPF_MAP_TYPE_LRU_HASH, "tapio_budgets", sizeof(struct tapio_budget_key),
-		  sizeof(struct tapio_budget), TAPIO_BUDGETS_MAX, 0 },
-		{ &t->beats_fd, BPF_MAP_TYPE_ARRAY, "tapio_beats", 4, 8, TAPIO_EV_MAX, 0 },
-		{ &t->bell_fd, BPF_MAP_TYPE_PERF_EVENT_ARRAY, "tapio_bell", 4, 4, t->cpus, 0 },
+		  sizeof(struct tapio_budget), TAPIO_BUDGETS_MAX },
+		{ &t->beats_fd, BPF_MAP_TYPE_ARRAY, "tapio_beats", 4, 8, TAPIO_EV_MAX },
+		{ &t->bell_fd, BPF_MAP_TYPE_PERF_EVENT_ARRAY, "tapio_bell", 4, 4, t->cpus },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(maps); i++) {
-		LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = maps[i].flags);
-
 		*maps[i].fd = bpf_map_create(maps[i].type, maps[i].name, maps[i].key, maps[i].value,
-					     maps[i].entries, &opts);
+					     maps[i].entries, NULL);
 		if (*maps[i].fd < 0)
 			return -errno;
 	}

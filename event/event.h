@@ -235,8 +235,8 @@ struct tapio_cgroup_entered {
 	struct tapio_event ev;
 	__u64 id;
 	__u32 hierarchy;
-	__u32 pid; /* the thread that was moved, in the initial pid namespace */
 	struct tapio_str path;
+	__u32 pid; /* the thread that was moved, in the initial pid namespace */
 	__u32 pad;
 };
 

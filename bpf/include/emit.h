@@ -111,11 +111,14 @@ struct {
 	__uint(value_size, sizeof(u32));
 } tapio_cgroups SEC(".maps");
 
-/* Cgroups that are not wanted: user space enters what it has found out. */
+/*
+ * Cgroups that are not wanted: user space enters what it has found out. Allocated in advance: with a
+ * map that is not, kernels from 5.6 to 6.0 warn when a tracing program is loaded (some panic then),
+ * and RT kernels refuse it (94dacdbd5d2d).
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, TAPIO_VERDICTS_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct tapio_cgroup_key);
 	__type(value, u32);
 } tapio_verdicts SEC(".maps");

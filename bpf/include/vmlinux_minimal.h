@@ -13,7 +13,6 @@
 #define NULL ((void *)0)
 
 #define BPF_F_CURRENT_CPU 0xffffffffULL
-#define BPF_F_NO_PREALLOC 1
 
 #define CLONE_THREAD 0x00010000
 

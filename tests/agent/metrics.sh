@@ -9,7 +9,8 @@ series() {
 }
 
 test_metrics_scraped() {
-	local selector='{event="process.exec",sensor="process"}' before
+	local selector='{event="process.exec",sensor="process"}' version
+	version=$("$tapio" version | sed -n 's/^tapio \([^ ,]*\).*/\1/p')
 	prometheus_fetch || {
 		fail "prometheus" "that it can be had" "not"
 		return
@@ -27,7 +28,7 @@ test_metrics_scraped() {
 	is "exits" 1334 "$(prometheus_query 'tapio_events_total{event="process.exit"}')"
 	is "lost" 0 "$(prometheus_query 'sum(tapio_lost_events_total)')"
 	is "the tier" 1 "$(prometheus_query "tapio_sensor_tier{sensor=\"process\",tier=\"$("$tapio" check --json | jq -r '.sensors[] | select(.name == "process") | .tier')\"}")"
-	is "the version" 1 "$(prometheus_query "tapio_build_info{version=\"$("$tapio" version | sed -n "s/^tapio \([^ ]*\).*/\1/p")\"}")"
+	is "the version" 1 "$(prometheus_query "tapio_build_info{version=\"$version\"}")"
 	like "runs of programs" '^[0-9]+$' "$(prometheus_query 'count(tapio_bpf_missed_runs_total)')"
 	is "what it asks" 1 "$(prometheus_query up)"
 	is "what prometheus says" "" "$(cat "$tmp/prometheus/log")"
