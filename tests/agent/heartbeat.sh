@@ -25,7 +25,7 @@ kill_hook() { # PROGRAM
 }
 
 sensor_is() { # STATE OF TAPIO STATUS
-	[ "$("$tapio" status --json --socket "$socket" 2>/dev/null | jq -r .sensors.process.heartbeat)" = "$1" ]
+	[ "$("$tapio" status --json --socket "$socket" 2>/dev/null | jq -r '.sensors[] | select(.name == "process").heartbeat')" = "$1" ]
 }
 
 # Nothing to say, for the filter lets nothing through: heartbeats are sent, and felt.
