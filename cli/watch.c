@@ -284,6 +284,8 @@ void watch_report_losses(struct watch *w, bool settled)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), interval = now - w->reported_ns;
 	struct losses losses;
 
+	if (!settled)
+		transport_revive(&w->collector.transport);
 	memcpy(w->collector.received, w->pipeline.received, sizeof(w->pipeline.received));
 	if (collector_losses(&w->collector, settled, &losses))
 		return;

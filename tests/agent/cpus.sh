@@ -24,8 +24,16 @@ unplug() { # TIMES
 	) 2>"$tmp/unplug"
 }
 
+# One process on that CPU, and whether it is told.
+is_seen_on() { # CPU
+	made=$((made + 1))
+	taskset -c "$1" "$storm_program" 1 "$tmp/bin/$me" "on$made" >/dev/null
+	sleep 0.3
+	[ "$(told_with "on$made")" = 1 ]
+}
+
 unplugged() { # ARGUMENT...
-	local load n=4000 cpu
+	local load n=3000 cpu made
 	if ! spare_cpu || ! unplug 1; then
 		skip "no CPU that can be taken offline"
 		return
@@ -38,11 +46,13 @@ unplugged() { # ARGUMENT...
 	is "the CPU" 1 "$(cat "$spare")"
 	# what happens on the CPU that has come back is seen again
 	cpu=${spare%/online}
+	made=$n
+	await_that "events of ${cpu##*/}, which is back" 8 is_seen_on "${cpu##*cpu}"
 	taskset -c "${cpu##*cpu}" "$storm_program" 100 "$tmp/bin/$me" back >/dev/null || fail "processes on ${cpu##*/}" "status 0" $?
 	agent_stop
 	tally "$me" "$events"
 	is_jsonl "$events"
-	complete $((n + 100))
+	complete $((made + 100))
 	is "sum of tapio.lost" $((lost + refused)) "$told"
 	is "executions on the CPU that has come back" 100 "$(told_with back)"
 	echo "    $events_given events, $lost lost"
