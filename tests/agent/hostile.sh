@@ -6,8 +6,10 @@
 # 50 of the 64 connections that there can be, with a byte now and then, and never a whole request.
 slow_clients() {
 	local address=${url#http://} i fd fds=()
+	trap '' PIPE
 	for ((i = 0; i < 50; i++)); do
 		exec {fd}<>"/dev/tcp/${address%:*}/${address##*:}" && fds+=("$fd")
+		printf 'GET /metrics HTTP/1.1\r\nA: ' >&"$fd"
 	done
 	for ((i = 0; i < 100; i++)); do
 		for fd in "${fds[@]}"; do printf 'G' >&"$fd"; done
