@@ -40,7 +40,7 @@ void pipeline_close(struct pipeline *p)
 
 void pipeline_clocks(struct pipeline *p)
 {
-	int64_t offset = clock_offset_ns(CLOCK_REALTIME, CLOCK_BOOTTIME);
+	int64_t offset = p->read_offset ? p->read_offset() : clock_offset_ns(CLOCK_REALTIME, CLOCK_BOOTTIME);
 
 	if (llabs(offset - p->boot_to_wall_ns) >= CLOCK_STEP_NS)
 		p->boot_to_wall_ns = offset;

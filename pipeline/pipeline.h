@@ -43,6 +43,7 @@ struct pipeline {
 	uint64_t malformed[TAPIO_SENSOR_MAX]; /* refused */
 	uint64_t unknown[TAPIO_SENSOR_MAX];   /* refused */
 	int64_t boot_to_wall_ns;
+	int64_t (*read_offset)(void); /* what boot_to_wall_ns follows; NULL: the clocks. Tests have their own */
 	int sink_error;   /* what a sink failed with; 0: none */
 	bool interrupted; /* a signal came while a sink was blocked; the owner clears it */
 	struct event_absent absent[TAPIO_EV_MAX];
