@@ -13,7 +13,16 @@
 #include "export/http.h"
 #include "export/stream.h"
 
+/* Values of options, which go before those of the file. */
+struct agent_args {
+	const char *listen, *socket, *bpf_stats; /* NULL: not given */
+	uint64_t events;                         /* of the collectors named; 0: none was */
+	uint64_t heartbeat_ns;                   /* 0: not given */
+	bool print_config, keep_privileges;
+};
+
 struct agent {
+	struct agent_args args;
 	struct config config; /* as it runs */
 	const char *config_path; /* NULL: the defaults */
 	struct run_options run;
@@ -37,6 +46,14 @@ struct agent {
 	uint64_t memory_max_bytes;       /* by the formula */
 	bool failed; /* the loop ended because of an error */
 };
+
+/* ---- agent.c ---- */
+
+/*
+ * Reads the configuration, and over it what options say. STATUS_OK; or STATUS_USAGE, and in `why` what is
+ * wrong; *ret is then untouched.
+ */
+int agent_read_config(const struct agent *a, struct config *ret, char *why, size_t size);
 
 /* ---- agent_pages.c: what is served ---- */
 

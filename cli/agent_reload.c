@@ -75,7 +75,7 @@ static bool read_and_apply(struct agent *a)
 	char keys[512];
 	int err;
 
-	if (config_read(a->config_path, &next, a->reload_error, sizeof(a->reload_error))) {
+	if (agent_read_config(a, &next, a->reload_error, sizeof(a->reload_error))) {
 		log_error("%s; continuing with the configuration as it was", a->reload_error);
 		return false;
 	}

@@ -41,7 +41,7 @@ void pipeline_close(struct pipeline *p)
 
 void pipeline_clocks(struct pipeline *p)
 {
-	int64_t offset = clock_offset_ns(CLOCK_REALTIME, CLOCK_BOOTTIME);
+	int64_t offset = p->read_offset ? p->read_offset() : clock_offset_ns(CLOCK_REALTIME, CLOCK_BOOTTIME);
 
 	if (llabs(offset - p->boot_to_wall_ns) >= CLOCK_STEP_NS)
 		p->boot_to_wall_ns = offset;
@@ -143,6 +143,7 @@ int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t 
 		*(err == -ENOENT ? &p->unknown[sensor] : &p->malformed[sensor]) += 1;
 		return 0;
 	}
+	p->records[view.desc->type] += !again;
 	if (p->limit && p->events >= p->limit)
 		return 1;
 	view.absent = &p->absent[view.desc->type];

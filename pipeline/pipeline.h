@@ -35,12 +35,14 @@ struct pipeline {
 	uint64_t limit;         /* stop after this many events; 0: none */
 	uint64_t events;        /* given to the sinks, those that Tapio makes itself not counted */
 	uint64_t by_type[TAPIO_EV_MAX]; /* the same by type */
+	uint64_t records[TAPIO_EV_MAX]; /* taken from the rings, whatever became of them */
 	uint64_t unselected;    /* not wanted, which the kernel did not know */
 	/* By the sensor that the record names; 0: none that we know. */
 	uint64_t received[TAPIO_SENSOR_MAX];  /* records from the rings, refused ones included */
 	uint64_t malformed[TAPIO_SENSOR_MAX]; /* refused */
 	uint64_t unknown[TAPIO_SENSOR_MAX];   /* refused */
 	int64_t boot_to_wall_ns;
+	int64_t (*read_offset)(void); /* what boot_to_wall_ns follows; NULL: the clocks. Tests have their own */
 	int sink_error;   /* what a sink failed with; 0: none */
 	bool interrupted; /* a signal came while a sink was blocked; the owner clears it */
 	struct event_absent absent[TAPIO_EV_MAX];
