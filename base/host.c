@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/host.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -35,6 +36,23 @@ uint64_t host_capabilities(void)
 	if (syscall(SYS_capget, &header, data))
 		return 0;
 	return data[0].effective | (uint64_t)data[1].effective << 32;
+}
+
+int host_perf_paranoid(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/sys/kernel/perf_event_paranoid", "re");
+	int level;
+
+	return f && fscanf(f, "%d", &level) == 1 ? level : 2;
+}
+
+const char *host_perf_hint(int err)
+{
+	if (err == -EPERM)
+		return ": more than RLIMIT_MEMLOCK allows takes CAP_IPC_LOCK";
+	if (err == -EACCES && host_perf_paranoid() > 2)
+		return ": kernel.perf_event_paranoid is above 2, which on this kernel takes CAP_SYS_ADMIN";
+	return "";
 }
 
 /* securityfs is not mounted everywhere. */

@@ -16,6 +16,12 @@ bool host_kernel_at_least(unsigned major, unsigned minor);
 /* Effective capabilities: bit N is capability N (linux/capability.h). */
 uint64_t host_capabilities(void);
 
+/* What to add to the message of a perf_event_open or mmap of a perf buffer that failed so: "" or ": why". */
+const char *host_perf_hint(int err);
+
+/* kernel.perf_event_paranoid; 2 where it cannot be read. Debian's and Ubuntu's kernels know 3 and 4. */
+int host_perf_paranoid(void);
+
 /* "none", "integrity", "confidentiality", or "unknown" where the kernel does not tell. */
 const char *host_lockdown(void);
 

@@ -46,6 +46,24 @@ static void drop_bounding(uint64_t caps)
 			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 }
 
+int privilege_try(uint64_t caps, int (*attempt)(void))
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct all[_LINUX_CAPABILITY_U32S_3], some[_LINUX_CAPABILITY_U32S_3];
+	int ret;
+
+	if (syscall(SYS_capget, &header, all))
+		return -EPERM;
+	memcpy(some, all, sizeof(some));
+	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		some[i].effective &= (uint32_t)(caps >> 32 * i);
+	if (syscall(SYS_capset, &header, some))
+		return -EPERM;
+	ret = attempt();
+	syscall(SYS_capset, &header, all);
+	return ret;
+}
+
 int privilege_keep(uint64_t caps, char *why, size_t size)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -25,6 +25,12 @@ bool privilege_exists(unsigned cap);
  */
 int privilege_keep(uint64_t caps, char *why, size_t size);
 
+/*
+ * What `attempt` returns when this thread has no other capabilities than `caps` of those it holds. It has
+ * them back afterwards. -EPERM if that cannot be arranged.
+ */
+int privilege_try(uint64_t caps, int (*attempt)(void));
+
 #define PRIVILEGE_ARGS_MAX 3
 
 /* A system call that is allowed, if `mask` bits of each argument listed have this value. */

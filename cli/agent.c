@@ -493,7 +493,7 @@ static int open_watch(struct agent *a, char *why, size_t size)
 	a->options.host_root = a->config.host_root;
 	agent_select(a);
 	a->started_ns = clock_ns(CLOCK_MONOTONIC);
-	a->started_wall_ns = clock_ns(CLOCK_REALTIME);
+	a->started_wall_ns = a->loaded_wall_ns = clock_ns(CLOCK_REALTIME);
 	/* Before anything is large or a thread: its helper keeps what we have now. */
 	if (bpf_stats_open(&a->stats, (enum bpf_stats_mode)a->config.bpf_stats))
 		log_warn("bpf-stats: %s, continuing without", a->stats.why);

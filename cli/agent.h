@@ -31,6 +31,8 @@ struct agent {
 	size_t capabilities_length;
 	uint64_t started_ns, started_wall_ns; /* CLOCK_MONOTONIC, CLOCK_REALTIME */
 	uint64_t reloads, reload_failures;
+	uint64_t loaded_wall_ns; /* when the configuration was last read */
+	char reload_error[CONFIG_WHY_MAX]; /* "": the last reload was applied */
 	uint64_t notify_ns, notified_ns; /* how often the service manager wants to hear of us */
 	uint64_t memory_max_bytes;       /* by the formula */
 	bool failed; /* the loop ended because of an error */
@@ -38,17 +40,17 @@ struct agent {
 
 /* ---- agent_pages.c: what is served ---- */
 
-extern const char agent_status_schema[]; /* "tapio.status/1" */
-
 /* Pages of HTTP; `arg` of each is the agent. Ends with an empty row. */
 #define AGENT_PAGES 5
 void agent_pages(struct agent *a, struct http_handler ret[AGENT_PAGES + 1]);
 
-/* Appends the status as one JSON object: what `tapio status` shows. 0. */
-int agent_status(void *arg, struct buf *out);
-
 /* NULL: all is well. Else what is not, for people: "sensor process: its hook is dead". */
 const char *agent_trouble(const struct agent *a, char *text, size_t size);
+
+/* ---- agent_status.c ---- */
+
+/* Appends the status as one JSON object (docs/STATUS.md): what `tapio status` shows. 0 or -ENOBUFS. */
+int agent_status(void *arg, struct buf *out);
 
 /* ---- agent_metrics.c ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "cli/agent.h"
@@ -58,14 +59,16 @@ static int apply(struct agent *a)
 
 static bool read_and_apply(struct agent *a)
 {
-	char why[CONFIG_WHY_MAX], keys[512];
 	struct config next;
+	char keys[512];
 	int err;
 
-	if (config_read(a->config_path, &next, why, sizeof(why))) {
-		log_error("%s; continuing with the configuration as it was", why);
+	if (config_read(a->config_path, &next, a->reload_error, sizeof(a->reload_error))) {
+		log_error("%s; continuing with the configuration as it was", a->reload_error);
 		return false;
 	}
+	a->reload_error[0] = '\0';
+	a->loaded_wall_ns = clock_ns(CLOCK_REALTIME);
 	if (config_needs_restart(&a->config, &next, keys, sizeof(keys)))
 		log_warn("%s: changed, which takes a restart: %s", a->config_path, keys);
 	take_over(&a->config, &next);

@@ -18,7 +18,7 @@
 #include "collect/collector.h"
 
 #define HEARTBEAT_NS 60000000000ull      /* of silence */
-#define HEARTBEAT_WAIT_NS 2000000000ull  /* for the child to come back */
+#define HEARTBEAT_WAIT_S 5               /* after which the child ends itself */
 
 enum heartbeat_state { HEARTBEAT_UNTESTED, HEARTBEAT_ALIVE, HEARTBEAT_DEAD };
 

@@ -3,16 +3,20 @@
 
 #include <bpf/libbpf.h>
 #include <ctype.h>
+#include <errno.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/perf_event.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/cpus.h"
+#include "base/host.h"
 #include "base/privilege.h"
 #include "collect/tracefs.h"
 #include "export/names.h"
@@ -60,13 +64,19 @@ static bool wants_stats(const struct question *q)
 	return q->options->stats && own_capabilities(q);
 }
 
-/* Maps count against RLIMIT_MEMLOCK until 5.11, which this helper came with. */
+/* RLIMIT_MEMLOCK as the program found it: libbpf raises it where maps count against it. */
+static struct rlimit memlock_at_start = { RLIM_INFINITY, RLIM_INFINITY };
+
+static void __attribute__((constructor)) memlock_read(void)
+{
+	getrlimit(RLIMIT_MEMLOCK, &memlock_at_start);
+}
+
+/* That is so until 5.11, which this helper came with. */
 static bool maps_are_locked(const struct question *q)
 {
-	struct rlimit limit;
-
 	(void)q;
-	return !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_max != RLIM_INFINITY &&
+	return memlock_at_start.rlim_max != RLIM_INFINITY &&
 	       libbpf_probe_bpf_helper(BPF_PROG_TYPE_SOCKET_FILTER, BPF_FUNC_ktime_get_coarse_ns, NULL) != 1;
 }
 
@@ -104,6 +114,30 @@ static bool perf_buffers_are_locked(const struct question *q)
 	       bytes > limit.rlim_cur + perf_unlocked_bytes();
 }
 
+static int open_perf_event(void)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
+					.config = PERF_COUNT_SW_BPF_OUTPUT,
+					.size = sizeof(attr) };
+	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpus_first_online(), -1, PERF_FLAG_FD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+bool privileges_perf_takes_admin(void)
+{
+	return host_perf_paranoid() > 2 && privilege_exists(CAP_PERFMON) &&
+	       privilege_try(1ull << CAP_PERFMON, open_perf_event) == -EACCES;
+}
+
+static bool perf_of_admin(const struct question *q)
+{
+	return (tracefs_use() != TRACEFS_NOT_ASKED || tried_perf_buffers(q->c)) && privileges_perf_takes_admin();
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -116,6 +150,8 @@ static const struct {
 	{ { CAP_SYS_ADMIN, true, "everything about BPF before Linux 5.8", "no sensor runs" }, no_own_capabilities },
 	{ { CAP_SYS_ADMIN, false, "a private tracefs, because none is mounted at /sys/kernel/tracing",
 	    "tiers with system call tracepoints: process.exec_failed, and all tiers without BTF" }, tracefs_to_mount },
+	{ { CAP_SYS_ADMIN, false, "perf events, because kernel.perf_event_paranoid is above 2 (or set that to 2)",
+	    "tiers with system call tracepoints: process.exec_failed; all tiers without BTF; all perf buffers" }, perf_of_admin },
 	{ { CAP_SYS_ADMIN, false, "counting the run time of BPF programs (a helper process keeps it)",
 	    "tapio_bpf_run_seconds_total and tapio_bpf_runs_total" }, wants_stats },
 	{ { CAP_DAC_READ_SEARCH, true, "paths of cgroups by their ids, and the runtimes' state files",

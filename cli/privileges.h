@@ -41,6 +41,9 @@ unsigned privileges_list(const struct collector *c, const struct privilege_optio
 /* The same as a set: bit N is capability N. `after_setup`: those alone that are kept. */
 uint64_t privileges_needed(const struct collector *c, const struct privilege_options *options, bool after_setup);
 
+/* Whether CAP_PERFMON is not enough for perf_event_open here: Debian's and Ubuntu's kernels may want more. */
+bool privileges_perf_takes_admin(void);
+
 /* Whether `have` serves a use: CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON. */
 bool privilege_held(const struct privilege *p, uint64_t have);
 

@@ -19,7 +19,9 @@
 #include "base/parse.h"
 #include "cli/cli.h"
 #include "cli/watch.h"
+#include "export/attach.h"
 #include "export/json.h"
+#include "export/stream_request.h"
 #include "export/text.h"
 
 static const char help[] =
@@ -37,6 +39,8 @@ static const char help[] =
 	"      --pod NAMESPACE/NAME   these pods only; repeatable\n"
 	"      --namespace NAME       pods of these Kubernetes namespaces only; repeatable\n"
 	"      --unit UNIT            these systemd units only, as in nginx.service; repeatable\n"
+	"      --attach[=SOCKET]    take events from the agent that runs, instead of loading programs: those that\n"
+	"                           it reports; of the filters -e, --container, --pod, --namespace, --unit\n"
 	"  -n, --count COUNT        end after COUNT events\n"
 	"  -t, --time SECONDS       end after SECONDS (or 500ms, 2m, 1h)\n"
 	"      --self               report Tapio's own process too\n"
@@ -56,6 +60,7 @@ enum {
 	OPT_POD,
 	OPT_NAMESPACE,
 	OPT_UNIT,
+	OPT_ATTACH,
 };
 
 struct trace {
@@ -64,6 +69,7 @@ struct trace {
 	uint64_t named_events;
 	uint64_t count, time_ns;
 	bool table, wide, no_color;
+	const char *attach; /* the agent's socket; NULL: load programs of our own */
 	struct watch watch;
 };
 
@@ -178,6 +184,9 @@ static int take_option(struct trace *t, int opt)
 		if (parse_duration(optarg, &t->time_ns) || !t->time_ns)
 			return usage_error("trace", "-t %s: not a time above 0, as in 10, 500ms, 2m", optarg);
 		return STATUS_OK;
+	case OPT_ATTACH:
+		t->attach = optarg ? optarg : ATTACH_DEFAULT_PATH;
+		return STATUS_OK;
 	case OPT_SELF:
 		t->run.collect.self = true;
 		return STATUS_OK;
@@ -190,6 +199,18 @@ static int take_option(struct trace *t, int opt)
 	default:
 		return run_option(&t->run, opt, optarg);
 	}
+}
+
+/* What the agent cannot do for us is said, not left out. */
+static int check_attach(const struct trace *t, bool collectors)
+{
+	const struct filter *f = &t->run.collect.filter;
+
+	if (f->nvalues || f->ncgroups || t->run.collect.self)
+		return usage_error("trace", "--attach: the agent does not filter by pid, comm, uid or cgroup, nor does it report itself");
+	if (collectors)
+		return usage_error("trace", "--attach: choose events with -e: which sensors run is the agent's to say");
+	return -1;
 }
 
 /* -1 to go on, else the status to exit with. */
@@ -208,6 +229,7 @@ static int parse_args(struct trace *t, int argc, char **argv)
 		{ "unit", required_argument, NULL, OPT_UNIT },
 		{ "count", required_argument, NULL, 'n' },
 		{ "time", required_argument, NULL, 't' },
+		{ "attach", optional_argument, NULL, OPT_ATTACH },
 		{ "self", no_argument, NULL, OPT_SELF },
 		{ "wide", no_argument, NULL, OPT_WIDE },
 		{ "no-color", no_argument, NULL, OPT_NO_COLOR },
@@ -236,7 +258,7 @@ static int parse_args(struct trace *t, int argc, char **argv)
 		return status;
 	if (t->named_events)
 		t->run.collect.events = t->named_events;
-	return -1;
+	return t->attach ? check_attach(t, argc > optind) : -1;
 }
 
 /* ---- running ---- */
@@ -434,6 +456,58 @@ static int run_trace(struct trace *t)
 	return err && err != -EPIPE ? STATUS_FAILED : STATUS_OK;
 }
 
+/* ---- --attach ---- */
+
+static void request_values(struct buf *line, const struct selector *s, enum select_kind kind, const char *key)
+{
+	for (unsigned i = 0; i < s->nwanted[kind]; i++)
+		stream_request_add(line, key, s->wanted[kind][i]);
+}
+
+static void request_line(const struct trace *t, struct buf *line)
+{
+	const struct selector *s = &t->options.selector;
+	struct winsize size = { .ws_col = 0 };
+
+	buf_adds(line, "events");
+	if (t->table) {
+		if (!t->wide)
+			ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+		buf_printf(line, " format=table width=%u color=%d", size.ws_col,
+			   !t->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
+	}
+	if (t->count)
+		buf_printf(line, " count=%llu", (unsigned long long)t->count);
+	for (unsigned type = 0; type < TAPIO_EV_MAX; type++)
+		if (t->named_events & EVENT_BIT(type))
+			stream_request_add(line, "event", event_desc_by_type(type)->name);
+	request_values(line, s, SELECT_NAMESPACE, "namespace");
+	request_values(line, s, SELECT_POD, "pod");
+	request_values(line, s, SELECT_CONTAINER, "container");
+	request_values(line, s, SELECT_UNIT, "unit");
+}
+
+static int run_attached(const struct trace *t)
+{
+	const struct attach_options options = { .out_fd = STDOUT_FILENO, .stop_fd = stop_fd, .time_ns = t->time_ns };
+	struct buf line = BUF_INIT(65536);
+	enum attach_end end;
+	char why[512];
+	int fd, err;
+
+	request_line(t, &line);
+	fd = attach_open(t->attach, buf_cstr(&line), why, sizeof(why));
+	buf_free(&line);
+	err = fd < 0 ? fd : attach_copy(fd, &options, &end, why, sizeof(why));
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		log_error("trace: %s", why);
+	else if (end == ATTACH_ENDED && !t->count)
+		log_warn("trace: the agent has ended");
+	return err ? STATUS_FAILED : STATUS_OK;
+}
+
 int cmd_trace(int argc, char **argv)
 {
 	static struct trace t; /* large, and one per process */
@@ -443,10 +517,11 @@ int cmd_trace(int argc, char **argv)
 	memset(&t, 0, sizeof(t));
 	t.run.collect.transport = transport_defaults;
 	status = parse_args(&t, argc, argv);
-	if (status < 0)
-		status = check_host("trace");
-	else
+	if (status >= 0)
 		return status;
+	if (t.attach)
+		return catch_signals() ? STATUS_FAILED : run_attached(&t);
+	status = check_host("trace");
 	if (status)
 		return status;
 	warn_about_view();

@@ -138,7 +138,7 @@ static void probe_perf_buffer(struct feature_result *r)
 	event = (int)syscall(SYS_perf_event_open, &attr, -1, cpus_first_online(), -1,
 			     PERF_FLAG_FD_CLOEXEC);
 	if (event < 0)
-		say_errno(r, "perf_event_open", errno);
+		say(r, "perf_event_open: %s%s", strerror(errno), host_perf_hint(-errno));
 	else
 		r->have = true;
 }
@@ -218,7 +218,7 @@ static void probe_tracepoint(struct feature_result *r)
 	}
 	event = tracepoint_perf_open("sched/" PROBE_TRACEPOINT);
 	if (event < 0) {
-		say_errno(r, "perf_event_open of sched:" PROBE_TRACEPOINT, event);
+		say(r, "perf_event_open of sched:" PROBE_TRACEPOINT ": %s%s", strerror(-event), host_perf_hint(event));
 		return;
 	}
 	prog = load_return_0(BPF_PROG_TYPE_TRACEPOINT, NULL);

@@ -177,8 +177,10 @@ static int attach_program(struct sensor_run *run, struct bpf_program *prog, char
 		int event = tracepoint_perf_open(section + 3);
 
 		if (event < 0) {
-			snprintf(why, WHY_MAX, "tracepoint %s: %s", section + 3,
-				 tracefs_dir() < 0 ? tracefs_why() : strerror(-event));
+			bool found = tracefs_dir() >= 0;
+
+			snprintf(why, WHY_MAX, "tracepoint %s: %s%s", section + 3,
+				 found ? strerror(-event) : tracefs_why(), found ? host_perf_hint(event) : "");
 			return event;
 		}
 		link = bpf_program__attach_perf_event(prog, event); /* owns the event from here */
@@ -274,7 +276,7 @@ static int try_tier(const struct tier *tier, const struct ladder_options *option
 	err = perf ? transport_use_perf(t) : transport_use_ring(t);
 	if (err) {
 		snprintf(why, WHY_MAX, "%s: %s%s", perf ? "perf buffers" : "ring buffers", strerror(-err),
-			 perf && err == -EPERM ? ": more than RLIMIT_MEMLOCK allows takes CAP_IPC_LOCK" : "");
+			 perf ? host_perf_hint(err) : "");
 		return err;
 	}
 	err = open_object(tier, run, why);

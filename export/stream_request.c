@@ -140,6 +140,7 @@ int stream_request_parse(struct stream_request *ret, const char *line, size_t n,
 	int err = 0;
 
 	memset(ret, 0, offsetof(struct stream_request, line));
+	ret->text.who = true;
 	if (n > STREAM_LINE_MAX)
 		return wrong(why, size, "a line of more than %u bytes", STREAM_LINE_MAX);
 	for (size_t i = 0; i < n; i++)

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/host.h"
+#include "cli/privileges.h"
 #include "collect/tracefs.h"
 #include "tests/live/harness.h"
 #include "tests/live/stimulus.h"
@@ -29,6 +29,8 @@ static void give_up(void)
 	char why[128] = "";
 	int err;
 
+	if (privileges_perf_takes_admin())
+		keep |= 1ull << CAP_SYS_ADMIN;
 	tracefs_dir();
 	err = privilege_keep(keep | 1ull << CAP_IPC_LOCK, why, sizeof(why));
 	REQUIRE(!err, "%s", why);

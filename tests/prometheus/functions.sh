@@ -76,7 +76,9 @@ prometheus_start() { # URL [SECONDS]
 }
 
 prometheus_query() { # EXPRESSION
-	"$promtool" query instant -o json "$prometheus_url" "$1" 2>/dev/null | jq -r '.[].value[1]'
+	local query
+	query=$(jq -rn --arg q "$1" '$q | @uri')
+	http_get "$prometheus_url/api/v1/query?query=$query" 2>/dev/null | jq -r '.data.result[].value[1]' 2>/dev/null
 }
 
 prometheus_await() { # EXPRESSION VALUE [SECONDS]

@@ -314,7 +314,7 @@ TEST(unit, http_cuts_off_the_slow)
 /* A client that does not take a response that is larger than all socket buffers. */
 TEST(unit, http_cuts_off_who_does_not_read)
 {
-	struct http_child child = start(SHORT_MS, 0);
+	struct http_child child = start(5 * SHORT_MS, 0); /* to look at them before they are cut off */
 	struct seen s;
 	int fds[3];
 

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent's status as JSON: docs/STATUS.md. */
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/agent.h"
+#include "export/json.h"
+
+#define STATUS_SCHEMA "tapio.status/1"
+
+/* Commas are put before every member but the first. */
+static void comma(struct buf *out)
+{
+	char last = out->length ? out->data[out->length - 1] : '{';
+
+	if (last != '{' && last != '[' && last != ':')
+		buf_addc(out, ',');
+}
+
+static void member(struct buf *out, const char *name)
+{
+	comma(out);
+	json_quote(out, name, strlen(name));
+	buf_addc(out, ':');
+}
+
+static void text(struct buf *out, const char *name, const char *value)
+{
+	member(out, name);
+	if (value && *value)
+		json_quote(out, value, strlen(value));
+	else
+		buf_adds(out, "null");
+}
+
+static void number(struct buf *out, const char *name, uint64_t value)
+{
+	member(out, name);
+	buf_printf(out, "%llu", (unsigned long long)value);
+}
+
+static void instant(struct buf *out, const char *name, uint64_t wall_ns)
+{
+	time_t s = (time_t)(wall_ns / NS_PER_S);
+	char value[40];
+	struct tm tm;
+
+	gmtime_r(&s, &tm);
+	strftime(value, sizeof(value), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	text(out, name, value);
+}
+
+static void begin(struct buf *out, const char *name, char bracket)
+{
+	if (name)
+		member(out, name);
+	else
+		comma(out);
+	buf_addc(out, bracket);
+}
+
+static void configuration(struct buf *out, const struct agent *a)
+{
+	begin(out, "configuration", '{');
+	text(out, "file", a->config_path);
+	instant(out, "loaded", a->loaded_wall_ns);
+	text(out, "error", a->reload_error);
+	buf_addc(out, '}');
+}
+
+static void list_sensors(struct buf *out, const struct agent *a)
+{
+	static const char *const states[] = { [HEARTBEAT_UNTESTED] = NULL, [HEARTBEAT_ALIVE] = "alive",
+					      [HEARTBEAT_DEAD] = "dead" };
+
+	begin(out, "sensors", '[');
+	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++) {
+		const struct sensor_run *run = &a->watch.collector.runs[i];
+		uint64_t lost = 0;
+
+		if (!run->sensor)
+			continue;
+		for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++)
+			lost += a->watch.reported.count[i][c];
+		begin(out, NULL, '{');
+		text(out, "name", sensor_name(i));
+		text(out, "collector", collector_name(i));
+		text(out, "tier", run->tier ? run->tier->name : NULL);
+		text(out, "heartbeat", states[a->heartbeat.state[i]]);
+		number(out, "events", a->watch.pipeline.received[i]);
+		number(out, "lost", lost);
+		buf_addc(out, '}');
+	}
+	buf_addc(out, ']');
+}
+
+static void events(struct buf *out, const struct watch *w)
+{
+	begin(out, "events", '{');
+	for (unsigned type = 0; type < TAPIO_EV_MAX; type++)
+		if (w->pipeline.by_type[type])
+			number(out, event_desc_by_type(type)->name, w->pipeline.by_type[type]);
+	buf_addc(out, '}');
+	number(out, "not_selected", w->pipeline.unselected);
+	begin(out, "lost", '{');
+	for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++) {
+		uint64_t sum = 0;
+
+		for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++)
+			sum += w->reported.count[s][c];
+		if (sum)
+			number(out, cause_name(c), sum);
+	}
+	buf_addc(out, '}');
+}
+
+static void rings(struct buf *out, const struct transport *t)
+{
+	static const char *const names[TAPIO_RINGS] = { "control", "bulk" };
+
+	begin(out, "rings", '[');
+	for (unsigned ring = 0; ring < TAPIO_RINGS; ring++) {
+		uint64_t size = 0, used = 0;
+
+		for (unsigned i = 0; i < t->nqueues; i++) {
+			if (t->queues[i].bell || t->queues[i].ring != ring)
+				continue;
+			size += t->queues[i].data_bytes;
+			used += queue_fill(&t->queues[i]);
+		}
+		begin(out, NULL, '{');
+		text(out, "name", names[ring]);
+		number(out, "size_bytes", size);
+		number(out, "used_bytes", used);
+		buf_addc(out, '}');
+	}
+	buf_addc(out, ']');
+}
+
+static void identity(struct buf *out, const struct who *who)
+{
+	struct who_stats s;
+
+	who_stats(who, &s);
+	begin(out, "identity", '{');
+	number(out, "cgroups", s.cgroups);
+	number(out, "cgroups_max", s.cgroups_max);
+	number(out, "names_bytes", s.bytes);
+	number(out, "lookups", s.identified);
+	number(out, "found_by_id", s.missed);
+	number(out, "evicted", s.evicted);
+	begin(out, "unknown", '{');
+	for (unsigned i = 0; i < IDENTITY_REASONS; i++)
+		if (s.unknown[i])
+			number(out, identity_reason_name(i), s.unknown[i]);
+	buf_adds(out, "}}");
+}
+
+static void sinks(struct buf *out, const struct agent *a)
+{
+	begin(out, "sinks", '[');
+	for (unsigned i = 0; i < a->nsinks; i++) {
+		struct sink_stats s;
+
+		a->sinks[i]->stats(a->sinks[i], &s);
+		begin(out, NULL, '{');
+		text(out, "name", s.name);
+		text(out, "path", a->config.sinks[i].path);
+		number(out, "events", s.events);
+		number(out, "written_bytes", s.bytes);
+		number(out, "queue_bytes", s.queue_bytes);
+		number(out, "queue_max_bytes", s.queue_max_bytes);
+		begin(out, "dropped", '{');
+		for (enum sink_drop d = 0; d < SINK_DROPS; d++)
+			number(out, sink_drop_name(d), s.dropped[d]);
+		buf_addc(out, '}');
+		text(out, "error", s.error ? strerror(s.error) : NULL);
+		buf_addc(out, '}');
+	}
+	buf_addc(out, ']');
+}
+
+static void servers(struct buf *out, const struct agent *a)
+{
+	struct http_stats h = { .accepted = 0 };
+	struct stream_stats s = { .clients = 0 };
+
+	if (a->http)
+		http_stats(a->http, &h);
+	if (a->stream)
+		stream_stats(a->stream, &s);
+	begin(out, "http", '{');
+	text(out, "address", a->http ? http_address(a->http) : NULL);
+	number(out, "connections", h.connections);
+	begin(out, "responses", '{');
+	number(out, "2xx", h.responses[2]);
+	number(out, "4xx", h.responses[4]);
+	number(out, "5xx", h.responses[5]);
+	buf_addc(out, '}');
+	number(out, "refused", h.refused);
+	number(out, "timeouts", h.timeouts);
+	buf_addc(out, '}');
+	begin(out, "socket", '{');
+	text(out, "path", a->config.socket);
+	number(out, "clients", s.clients);
+	number(out, "attached", s.attached);
+	number(out, "refused", s.refused);
+	number(out, "denied", s.denied);
+	number(out, "errors", s.errors);
+	number(out, "timeouts", s.timeouts);
+	buf_addc(out, '}');
+}
+
+static void memory(struct buf *out, const struct agent *a)
+{
+	begin(out, "memory", '{');
+	number(out, "rss_bytes", memory_resident());
+	number(out, "cgroup_bytes", memory_of_own_cgroup());
+	number(out, "max_bytes", a->memory_max_bytes);
+	number(out, "limit_bytes", a->config.memory_bytes);
+	buf_addc(out, '}');
+}
+
+static uint64_t bpf_ns(const struct agent *a)
+{
+	uint64_t sum = 0;
+
+	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++) {
+		const struct sensor_run *run = &a->watch.collector.runs[s];
+		struct program_stats p;
+
+		for (unsigned i = 0; run->tier && !bpf_stats_of(&a->stats, run, i, &p); i++)
+			sum += p.run_ns;
+	}
+	return sum;
+}
+
+static uint64_t timeval_ns(struct timeval tv)
+{
+	return (uint64_t)tv.tv_sec * NS_PER_S + (uint64_t)tv.tv_usec * 1000;
+}
+
+static void cpu(struct buf *out, const struct agent *a)
+{
+	bool counted = a->stats.mode != BPF_STATS_OFF && !a->stats.why[0];
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	begin(out, "cpu", '{');
+	number(out, "user_ns", timeval_ns(usage.ru_utime));
+	number(out, "system_ns", timeval_ns(usage.ru_stime));
+	if (counted) {
+		number(out, "bpf_ns", bpf_ns(a));
+		number(out, "bpf_counted_ns", a->stats.enabled_ns);
+	} else {
+		text(out, "bpf_ns", NULL);
+		text(out, "bpf_absent", a->stats.mode == BPF_STATS_OFF ? "switched off" : a->stats.why);
+	}
+	buf_addc(out, '}');
+}
+
+int agent_status(void *arg, struct buf *out)
+{
+	const struct agent *a = arg;
+	char trouble[256];
+
+	buf_addc(out, '{');
+	text(out, "schema", STATUS_SCHEMA);
+	text(out, "version", TAPIO_VERSION);
+	number(out, "pid", (uint64_t)getpid());
+	instant(out, "started", a->started_wall_ns);
+	number(out, "uptime_ns", clock_ns(CLOCK_MONOTONIC) - a->started_ns);
+	text(out, "level", support_level(&a->watch.collector));
+	text(out, "trouble", agent_trouble(a, trouble, sizeof(trouble)));
+	configuration(out, a);
+	list_sensors(out, a);
+	events(out, &a->watch);
+	rings(out, &a->watch.collector.transport);
+	identity(out, a->watch.who);
+	sinks(out, a);
+	servers(out, a);
+	memory(out, a);
+	cpu(out, a);
+	buf_addc(out, '}');
+	return out->refused ? -ENOBUFS : 0;
+}
