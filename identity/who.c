@@ -209,11 +209,6 @@ static struct group *group_of(struct who *w, uint32_t hierarchy, uint64_t id)
 	return group;
 }
 
-static bool is_pending(const struct group *group)
-{
-	return group && group->state != GROUP_SETTLED;
-}
-
 /* Whether it is worth to wait for a question that was asked then. */
 bool who_may_wait(struct who *w, uint64_t asked_ns)
 {
@@ -223,6 +218,16 @@ bool who_may_wait(struct who *w, uint64_t asked_ns)
 		return true;
 	w->slow = true;
 	return false;
+}
+
+/* Whether its answer is worth waiting for. A question that found no room is asked again. */
+static bool is_awaited(struct who *w, struct group *group)
+{
+	if (!group || group->state == GROUP_SETTLED)
+		return false;
+	if (!group->asked_ns)
+		ask(w, group, group->state == GROUP_NAMELESS ? QUESTION_PATH : QUESTION_WORKLOAD, 0);
+	return who_may_wait(w, group->asked_ns);
 }
 
 static int answer_with(struct who *w, const struct tapio_cgroup_key *key, struct group *group,
@@ -257,8 +262,7 @@ static int identify(struct identifier *identifier, const struct event_view *view
 		v2 = group_of(w, 0, key.id);
 		legacy = group_of(w, w->options.resolver.legacy_hierarchy, key.legacy_id);
 	}
-	if ((is_pending(v2) && who_may_wait(w, v2->asked_ns)) ||
-	    (is_pending(legacy) && who_may_wait(w, legacy->asked_ns)))
+	if (is_awaited(w, v2) || is_awaited(w, legacy))
 		return -EAGAIN;
 	group = group_rank(legacy) > group_rank(v2) || !v2 || (!v2->path && legacy) ? legacy : v2;
 	return answer_with(w, &key, group, ret);
