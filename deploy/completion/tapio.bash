@@ -18,9 +18,11 @@ _tapio_words() {
 	cur=${words[-1]}
 }
 
-# From help text: "--output table|json" a line, the same for "-o"; the value is missing where there is none.
+# From help text: "--output table|json" a line, the same for "-o"; no value where there is none, "=VALUE" where it
+# may be left out.
 _tapio_options() { # HELP
 	sed -nE 's/^ +(-[a-z]), (--[a-z-]+)( ([^ ]+))?(  .*)?$/\1 \4\n\2 \4/p
+		s/^ +(--[a-z-]+)\[(=[^ ]+)\](  .*)?$/\1 \2/p
 		s/^ +(--[a-z-]+)( ([^ ]+))?(  .*)?$/\1 \3/p' <<<"$1"
 }
 
@@ -31,7 +33,7 @@ _tapio_values() { # TAPIO KIND
 	*EVENT*) "$1" complete events ;;
 	*SENSOR=*) "$1" complete tiers ;;
 	*SENSOR*) "$1" complete sensors ;;
-	*FILE* | *PATH*) compgen -f -- "$cur" ;;
+	*FILE* | *PATH* | *SOCKET*) compgen -f -- "$cur" ;;
 	CGROUP) compgen -d -- "$cur" ;;
 	*USER*) compgen -u ;;
 	*PID*) compgen -G '/proc/[0-9]*' | sed 's,/proc/,,' ;;
@@ -40,9 +42,10 @@ _tapio_values() { # TAPIO KIND
 	esac
 }
 
-# The kinds of value that an option takes, a line each.
+# The kinds of value that an option takes, a line each; of one that may be left out only behind "=".
 _tapio_kinds() { # OPTIONS OPTION
-	awk -v option="$2" '$1 == option && NF > 1 { print $2 }' <<<"$1"
+	awk -v option="${2%=}" -v glued="${2: -1}" '$1 == option && NF > 1 {
+		if (!sub(/^=/, "", $2) || glued == "=") print $2 }' <<<"$1"
 }
 
 # A candidate a line.
@@ -74,12 +77,12 @@ _tapio() {
 	_tapio_words
 	((${#words[@]} < 4)) || option=${words[-2]}
 	if [[ $cur == --*=* ]]; then
-		option=${cur%%=*}
+		option=${cur%%=*}=
 		cur=${cur#*=}
 	fi
-	case $option in
+	case ${option%=} in
 	-e | --event | -p | --pid | -u | --uid) [[ $cur != *,* ]] || given=${cur%,*}, ;;
-	-c | --config | --btf | --cgroup | -s | --socket) compopt -o filenames 2>/dev/null ;;
+	-c | --config | --btf | --cgroup | -s | --socket | --attach) compopt -o filenames 2>/dev/null ;;
 	esac
 	COMPREPLY=()
 	while read -r word; do
