@@ -5,6 +5,7 @@
 # make test       what CI runs          make soak     the long versions
 # make bench      figures and peers     make docs     the generated documents
 # make kernels    Debian's kernels in QEMU, both architectures
+# make install    binary, manual, completion, systemd unit, configuration; DESTDIR, PREFIX. make uninstall
 # make help       all targets
 
 VERSION := 0.1.0
@@ -13,6 +14,8 @@ ARCH ?= x86_64
 OUT ?= build
 B := $(OUT)/$(ARCH)
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 
 ifeq ($(filter $(ARCH),x86_64 arm64),)
 $(error ARCH=$(ARCH): unknown architecture; use x86_64 or arm64)
@@ -63,7 +66,7 @@ TEST_BPF_IMG := $(TEST_BPF_SRC:%.bpf.c=$(B)/%.img.o) $(EXAMPLE_SRC:%.bpf.c=$(B)/
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all all-arch run test soak kernels bench docs check-docs deps clean help install install-headers build-tests
+.PHONY: all all-arch run test soak kernels bench docs check-docs deps clean help install uninstall install-headers build-tests
 
 all: deps
 	@$(MAKE) --no-print-directory $(B)/tapio
@@ -99,7 +102,7 @@ deps:
 	@tools/install-deps
 
 help:
-	@sed -n '2,9s/^# //p' Makefile
+	@sed -n '2,10s/^# //p' Makefile
 
 # ---- user space ----
 
@@ -149,8 +152,21 @@ docs: all
 	@$(B)/tapio schema -o markdown >docs/EVENTS.md
 	@$(B)/tapio schema -o config-markdown >docs/CONFIGURATION.md
 
+# SYSCONFDIR's configuration is its owner's: neither replaced nor removed.
 install: all
 	install -D -m755 $(B)/tapio $(DESTDIR)$(PREFIX)/sbin/tapio
+	install -D -m644 docs/tapio.8 $(DESTDIR)$(PREFIX)/share/man/man8/tapio.8
+	install -D -m644 deploy/completion/tapio.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tapio
+	install -d $(DESTDIR)$(UNITDIR)
+	sed -e 's,/usr/local/sbin/,$(PREFIX)/sbin/,g' -e 's,/etc/tapio/,$(SYSCONFDIR)/tapio/,g' deploy/tapio.service \
+		>$(DESTDIR)$(UNITDIR)/tapio.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/tapio.service
+	test -e $(DESTDIR)$(SYSCONFDIR)/tapio/tapio.yaml || \
+		install -D -m644 deploy/tapio.yaml $(DESTDIR)$(SYSCONFDIR)/tapio/tapio.yaml
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/tapio $(DESTDIR)$(PREFIX)/share/man/man8/tapio.8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tapio $(DESTDIR)$(UNITDIR)/tapio.service
 
 install-headers:
 	install -d $(DESTDIR)$(PREFIX)/include/tapio/event

@@ -22,7 +22,7 @@ static const char help[] =
 	"  -c, --config FILE       of 'tapio run' with this configuration; without, with the defaults\n"
 	"      --json              print it as JSON (docs/CHECK.md describes it)\n"
 	"      --privileges        print the capabilities that are needed here instead, for what, and what each costs\n"
-	"      --require LEVEL     exit with 1 unless support is 'full', or at least 'partial'\n"
+	"      --require full|partial  exit with 1 unless support is full, or at least partial; repeatable\n"
 	"      --require SENSOR=TIER  exit with 1 unless the sensor runs at this tier; repeatable\n"
 	RUN_OPTIONS_HELP
 	"\nExit status: 0 every sensor runs at some tier; 1 one does not, or a requirement is not met; 2 wrong\n"

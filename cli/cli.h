@@ -22,6 +22,7 @@ int cmd_check(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_version(int argc, char **argv);
+int cmd_complete(int argc, char **argv);
 
 /* ---- options of every subcommand that loads programs ---- */
 
@@ -39,7 +40,7 @@ enum { OPT_TIER = 0x100, OPT_NO_RINGBUF, OPT_NO_BTF, OPT_BTF, OPT_LAST };
 	{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' }
 
 #define RUN_OPTIONS_HELP                                                                           \
-	"      --tier SENSOR=NAME  run this tier of the sensor and no other\n"                     \
+	"      --tier SENSOR=TIER  run this tier of the sensor and no other\n"                     \
 	"      --no-ringbuf        use perf buffers, as kernels before 5.8 do\n"                   \
 	"      --no-btf            do without BTF, as kernels before 5.4 do\n"                     \
 	"      --btf FILE          take the kernel's BTF from FILE\n"                              \

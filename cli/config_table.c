@@ -274,6 +274,8 @@ static const char *const expected[TAPIO_EV_MAX] = {
 	[TAPIO_EV_PROCESS_EXEC_FAILED] = "0; shells that try each folder of PATH in turn make 1 for each in vain",
 	[TAPIO_EV_PROCESS_EXIT] = "43,200: 4 for each probe, and 1 for each other process",
 	[TAPIO_EV_PROCESS_FORK] = "43,200: 4 for each probe, and 1 for each other process",
+	[TAPIO_EV_IDENTITY] = "0; 1 for each cgroup of which events were told before its names were known",
+	[TAPIO_EV_STARTED] = "1 for each start of the agent",
 };
 
 const char *config_expected(unsigned type)

@@ -22,6 +22,7 @@ static const struct {
 	{ "schema", cmd_schema, "print the events and their fields" },
 	{ "version", cmd_version, "print the version" },
 	{ "heartbeat", cmd_heartbeat, NULL }, /* what an agent calls to test its hooks */
+	{ "complete", cmd_complete, NULL }, /* what the completion of a shell calls */
 };
 
 static void help(FILE *to)

@@ -14,11 +14,12 @@
 #include "export/json.h"
 
 static const char usage[] =
-	"usage: tapio schema [-o FORMAT] [EVENT]...\n"
+	"usage: tapio schema [OPTION]... [EVENT]...\n"
 	"\n"
 	"Describes what Tapio publishes: all events, or those named.\n"
 	"\n"
-	"  -o, --output FORMAT   text (default), json-schema (draft 2020-12) or markdown; config-markdown\n"
+	"  -o, --output text|json-schema|markdown|config-markdown\n"
+	"                        text is the default, json-schema that of draft 2020-12; config-markdown\n"
 	"                        describes the keys of 'tapio run --config' instead\n"
 	"  -h, --help            this text\n"
 	"\n"
