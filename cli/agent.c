@@ -14,6 +14,7 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/parse.h"
 #include "base/privilege.h"
 #include "cli/check.h"
 #include "cli/privileges.h"
@@ -31,50 +32,63 @@ static const char help[] =
 	"      --listen ADDRESS    serve /metrics, /healthz, /readyz and /capabilities there, or off\n"
 	"      --socket PATH       serve 'tapio status' and 'tapio trace --attach' there, or off\n"
 	"      --bpf-stats off|sampled|always  count the run time of BPF programs\n"
+	"      --heartbeat SECONDS how long a hook may be silent before it is tested (60)\n"
 	"      --keep-privileges   give up nothing: no dropped capabilities, no seccomp filter\n"
 	RUN_OPTIONS_HELP
 	"\nOptions go before the file. Exit status: 0 ended by a signal; 1 no sensor runs, or an error; 2 wrong\n"
 	"usage, a wrong configuration or a missing privilege; 3 unsupported kernel.\n";
 
-enum { OPT_PRINT_CONFIG = OPT_LAST, OPT_LISTEN, OPT_SOCKET, OPT_BPF_STATS, OPT_KEEP_PRIVILEGES };
-
-/* Values of options, which go before those of the file that may come after them. */
-struct agent_args {
-	const char *listen, *socket, *bpf_stats;
-	bool print_config, keep_privileges;
-};
+enum { OPT_PRINT_CONFIG = OPT_LAST, OPT_LISTEN, OPT_SOCKET, OPT_BPF_STATS, OPT_HEARTBEAT, OPT_KEEP_PRIVILEGES };
 
 /* ---- arguments ---- */
 
-static int set_option(struct agent *a, const char *option, const char *key, const char *value)
+static int set_option(struct config *config, const char *option, const char *key, const char *value, char *why,
+		      size_t size)
 {
-	char why[CONFIG_WHY_MAX];
+	char reason[CONFIG_WHY_MAX];
 
-	if (!value || !config_set(&a->config, key, value, why, sizeof(why)))
+	if (!value || !config_set(config, key, value, reason, sizeof(reason)))
 		return STATUS_OK;
-	return usage_error("run", "%s %s: %s", option, value, why);
+	snprintf(why, size, "run: %s %s: %s; see 'tapio run --help'", option, value, reason);
+	return STATUS_USAGE;
 }
 
-static int read_config(struct agent *a, const struct agent_args *args)
+int agent_read_config(const struct agent *a, struct config *ret, char *why, size_t size)
 {
-	char why[CONFIG_WHY_MAX] = "no memory";
-	int status, err = a->config_path ? config_read(a->config_path, &a->config, why, sizeof(why)) :
-					   config_defaults(&a->config);
+	struct config config;
+	int status;
 
-	if (err) {
-		log_error("%s", why);
+	snprintf(why, size, "no memory");
+	if (a->config_path ? config_read(a->config_path, &config, why, size) : config_defaults(&config))
 		return STATUS_USAGE;
-	}
-	status = set_option(a, "--listen", "listen", args->listen);
+	status = set_option(&config, "--listen", "listen", a->args.listen, why, size);
 	if (!status)
-		status = set_option(a, "--socket", "socket", args->socket);
+		status = set_option(&config, "--socket", "socket", a->args.socket, why, size);
 	if (!status)
-		status = set_option(a, "--bpf-stats", "bpf_stats", args->bpf_stats);
+		status = set_option(&config, "--bpf-stats", "bpf_stats", a->args.bpf_stats, why, size);
+	if (a->args.events)
+		config.events = a->args.events;
+	if (status)
+		config_free(&config);
+	else
+		*ret = config;
 	return status;
 }
 
-static int take_option(struct agent *a, struct agent_args *args, int opt)
+static int take_heartbeat(struct agent_args *args, const char *value)
 {
+	uint64_t seconds;
+
+	if (parse_u64(value, 86400, &seconds) || !seconds)
+		return usage_error("run", "--heartbeat %s: wanted is a number of seconds from 1 to 86400", value);
+	args->heartbeat_ns = seconds * NS_PER_S;
+	return STATUS_OK;
+}
+
+static int take_option(struct agent *a, int opt)
+{
+	struct agent_args *args = &a->args;
+
 	switch (opt) {
 	case 'c':
 		a->config_path = optarg;
@@ -91,6 +105,8 @@ static int take_option(struct agent *a, struct agent_args *args, int opt)
 	case OPT_BPF_STATS:
 		args->bpf_stats = optarg;
 		return STATUS_OK;
+	case OPT_HEARTBEAT:
+		return take_heartbeat(args, optarg);
 	case OPT_KEEP_PRIVILEGES:
 		args->keep_privileges = true;
 		return STATUS_OK;
@@ -100,14 +116,16 @@ static int take_option(struct agent *a, struct agent_args *args, int opt)
 }
 
 /* -1 to go on, else the status to exit with. */
-static int parse_args(struct agent *a, struct agent_args *args, int argc, char **argv)
+static int parse_args(struct agent *a, int argc, char **argv)
 {
+	char why[CONFIG_WHY_MAX + 256];
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "print-config", no_argument, NULL, OPT_PRINT_CONFIG },
 		{ "listen", required_argument, NULL, OPT_LISTEN },
 		{ "socket", required_argument, NULL, OPT_SOCKET },
 		{ "bpf-stats", required_argument, NULL, OPT_BPF_STATS },
+		{ "heartbeat", required_argument, NULL, OPT_HEARTBEAT },
 		{ "keep-privileges", no_argument, NULL, OPT_KEEP_PRIVILEGES },
 		RUN_LONG_OPTIONS,
 		{ 0 },
@@ -124,18 +142,22 @@ static int parse_args(struct agent *a, struct agent_args *args, int argc, char *
 		if (opt == '?' || opt == ':')
 			return usage_error("run", "%s: %s", argv[optind - 1],
 					   opt == ':' ? "this option needs a value" : "unknown option");
-		status = take_option(a, args, opt);
+		status = take_option(a, opt);
 		if (status)
 			return status;
 	}
-	status = read_config(a, args);
-	if (!status && optind < argc) {
+	if (optind < argc) {
 		status = select_collectors(&a->run, argc - optind, argv + optind);
-		a->config.events = a->run.collect.events;
+		if (status)
+			return status;
+		a->args.events = a->run.collect.events;
 	}
-	if (status)
+	status = agent_read_config(a, &a->config, why, sizeof(why));
+	if (status) {
+		log_error("%s", why);
 		return status;
-	if (args->print_config) {
+	}
+	if (a->args.print_config) {
 		config_print(&a->config, stdout);
 		return STATUS_OK;
 	}
@@ -197,7 +219,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	drain(a);
 	watch_report_losses(&a->watch, false);
 	pipeline_flush(&a->watch.pipeline);
-	heartbeat_tick(&a->heartbeat, &a->watch.collector, a->watch.pipeline.received, now);
+	heartbeat_tick(&a->heartbeat, &a->watch.collector, a->watch.pipeline.records, now);
 	bpf_stats_tick(&a->stats, a->watch.collector.runs, now);
 	tell_service_manager(a, now);
 }
@@ -406,10 +428,14 @@ static void remember_capabilities(struct agent *a)
 	fclose(f);
 }
 
-static int start(struct agent *a, bool keep_privileges, char *why, size_t size)
+static int start(struct agent *a, char *why, size_t size)
 {
-	int err = open_loop(a, why, size);
+	int err = agent_set_args(a);
 
+	if (err)
+		snprintf(why, size, "no memory");
+	else
+		err = open_loop(a, why, size);
 	if (!err)
 		err = check_memory(a, why, size);
 	if (!err)
@@ -419,7 +445,7 @@ static int start(struct agent *a, bool keep_privileges, char *why, size_t size)
 	if (err)
 		return err;
 	remember_capabilities(a);
-	if (!keep_privileges)
+	if (!a->args.keep_privileges)
 		err = give_up_privileges(a, why, size);
 	return err ? err : start_threads(a, why, size);
 }
@@ -459,10 +485,10 @@ static void summary(struct agent *a)
 	buf_free(&list);
 }
 
-static int run_agent(struct agent *a, bool keep_privileges)
+static int run_agent(struct agent *a)
 {
 	char why[CONFIG_WHY_MAX];
-	int err = start(a, keep_privileges, why, sizeof(why));
+	int err = start(a, why, sizeof(why));
 
 	if (err) {
 		log_error("run: %s", why);
@@ -492,6 +518,7 @@ static int open_watch(struct agent *a, char *why, size_t size)
 	a->options.cgroups = a->config.cgroups;
 	a->options.host_root = a->config.host_root;
 	agent_select(a);
+	a->heartbeat.every_ns = a->args.heartbeat_ns;
 	a->started_ns = clock_ns(CLOCK_MONOTONIC);
 	a->started_wall_ns = a->loaded_wall_ns = clock_ns(CLOCK_REALTIME);
 	/* Before anything is large or a thread: its helper keeps what we have now. */
@@ -503,12 +530,11 @@ static int open_watch(struct agent *a, char *why, size_t size)
 int cmd_run(int argc, char **argv)
 {
 	static struct agent a; /* large, and one per process */
-	struct agent_args args = { .print_config = false };
 	char why[CONFIG_WHY_MAX];
 	int status;
 
 	a.run.collect.transport = transport_defaults;
-	status = parse_args(&a, &args, argc, argv);
+	status = parse_args(&a, argc, argv);
 	if (status < 0)
 		status = check_host("run");
 	else
@@ -521,8 +547,7 @@ int cmd_run(int argc, char **argv)
 		bpf_stats_close(&a.stats);
 		return STATUS_FAILED;
 	}
-	a.watch.pipeline.args = (enum pipeline_args)a.config.args;
-	status = watch_announce(&a.watch, "SIGTERM ends") ? run_agent(&a, args.keep_privileges) : STATUS_FAILED;
+	status = watch_announce(&a.watch, "SIGTERM ends") ? run_agent(&a) : STATUS_FAILED;
 	pipeline_close(&a.watch.pipeline); /* its sinks, before the loop that they are in */
 	close_loop(&a);
 	watch_close(&a.watch);

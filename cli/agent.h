@@ -13,7 +13,16 @@
 #include "export/http.h"
 #include "export/stream.h"
 
+/* Values of options, which go before those of the file. */
+struct agent_args {
+	const char *listen, *socket, *bpf_stats; /* NULL: not given */
+	uint64_t events;                         /* of the collectors named; 0: none was */
+	uint64_t heartbeat_ns;                   /* 0: not given */
+	bool print_config, keep_privileges;
+};
+
 struct agent {
+	struct agent_args args;
 	struct config config; /* as it runs */
 	const char *config_path; /* NULL: the defaults */
 	struct run_options run;
@@ -38,6 +47,14 @@ struct agent {
 	bool failed; /* the loop ended because of an error */
 };
 
+/* ---- agent.c ---- */
+
+/*
+ * Reads the configuration, and over it what options say. STATUS_OK; or STATUS_USAGE, and in `why` what is
+ * wrong; *ret is then untouched.
+ */
+int agent_read_config(const struct agent *a, struct config *ret, char *why, size_t size);
+
 /* ---- agent_pages.c: what is served ---- */
 
 /* Pages of HTTP; `arg` of each is the agent. Ends with an empty row. */
@@ -60,6 +77,9 @@ int agent_metrics(void *arg, const struct http_request *request, struct buf *out
 
 /* Fills in the selector from the configuration's rules, which stay its owner. */
 void agent_select(struct agent *a);
+
+/* What the configuration says about arguments, to the pipeline. 0 or -ENOMEM. */
+int agent_set_args(struct agent *a);
 
 /* Reads the configuration again and applies what can be; a bad one changes nothing. */
 void agent_reload(struct agent *a);

@@ -29,6 +29,15 @@ void agent_select(struct agent *a)
 		s->exclude[s->nexclude++] = rule_of(&a->config.exclude[i]);
 }
 
+int agent_set_args(struct agent *a)
+{
+	static const enum redact_mode modes[] = { [CONFIG_ARGS_OFF] = REDACT_ALL,
+						  [CONFIG_ARGS_REDACTED] = REDACT_SECRETS,
+						  [CONFIG_ARGS_FULL] = REDACT_FULL };
+
+	return pipeline_set_args(&a->watch.pipeline, modes[a->config.args]);
+}
+
 #define SWAP(a, b)                                                                                 \
 	do {                                                                                       \
 		__typeof__(a) swap_ = a;                                                           \
@@ -51,8 +60,11 @@ static void take_over(struct config *running, struct config *next)
 
 static int apply(struct agent *a)
 {
+	int err = agent_set_args(a);
+
+	if (err)
+		return err;
 	agent_select(a);
-	a->watch.pipeline.args = (enum pipeline_args)a->config.args;
 	a->watch.collector.config.events_per_second = a->config.events_per_second;
 	return watch_select(&a->watch);
 }
@@ -63,7 +75,7 @@ static bool read_and_apply(struct agent *a)
 	char keys[512];
 	int err;
 
-	if (config_read(a->config_path, &next, a->reload_error, sizeof(a->reload_error))) {
+	if (agent_read_config(a, &next, a->reload_error, sizeof(a->reload_error))) {
 		log_error("%s; continuing with the configuration as it was", a->reload_error);
 		return false;
 	}

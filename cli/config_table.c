@@ -167,7 +167,7 @@ static const struct config_key top[] = {
 	  .unit = "events/s", .help = "of one cgroup and sensor; what is above is refused and counted; 0: no limit" },
 	{ "limits.cgroups", AT(config, cgroups), .flags = CONFIG_RESTART, .min = 64, .max = 65536, .fallback = "4096",
 	  .unit = "cgroups", .help = "how many are remembered" },
-	{ "sinks", CONFIG_KIND_SINKS, .offset = offsetof(struct config, sinks),
+	{ "sinks", CONFIG_KIND_SINKS, CONFIG_RESTART, .offset = offsetof(struct config, sinks),
 	  .count_offset = offsetof(struct config, nsinks), .min = 1, .max = CONFIG_SINKS_MAX,
 	  .fallback = "one of type stdout", .help = "where events go",
 	  .example = "- type: file\n  path: /var/log/tapio/events.json\n" },
@@ -182,7 +182,7 @@ static const struct config_key top[] = {
 	{ "host_root", AT(config, host_root), .flags = CONFIG_RESTART, .max = TAPIO_PATH_MAX - 1, .valid = valid_root,
 	  .fallback = "/", .allowed = "an absolute path without '.', '..' or '//'",
 	  .help = "where the host's file system is seen: another place than / in a container" },
-	{ "bpf_stats", ENUM(config, bpf_stats, stats_names), .fallback = "sampled",
+	{ "bpf_stats", ENUM(config, bpf_stats, stats_names), .flags = CONFIG_RESTART, .fallback = "sampled",
 	  .help = "run time of BPF programs: not measured, for one second of each minute, or always; "
 		  "measuring slows every BPF program of the node a little" },
 };

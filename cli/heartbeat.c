@@ -17,6 +17,8 @@
 /* What a child of ours passes through. */
 static const unsigned felt[] = { TAPIO_EV_PROCESS_EXEC, TAPIO_EV_PROCESS_EXIT };
 
+#define FELT (sizeof(felt) / sizeof(felt[0]))
+
 static uint64_t beats_of(const struct collector *c, __u32 type)
 {
 	uint64_t beats = 0;
@@ -68,26 +70,40 @@ static bool is_wanted(const struct collector *c, unsigned type)
 	return run->tier && (run->events & EVENT_BIT(type)) && tier_gives_event(run->tier, desc);
 }
 
-/* The child has ended: which hooks have felt it? */
-static void judge(struct heartbeat *h, struct collector *c, uint64_t now_ns)
+static void judge_sensors(struct heartbeat *h, const struct collector *c)
 {
-	for (size_t i = 0; i < sizeof(felt) / sizeof(felt[0]); i++) {
-		unsigned sensor = event_desc_by_type(felt[i])->sensor;
+	for (size_t i = 0; i < FELT; i++)
+		if (is_wanted(c, felt[i]))
+			h->state[event_desc_by_type(felt[i])->sensor] = HEARTBEAT_ALIVE;
+	for (size_t i = 0; i < FELT; i++)
+		if (h->dead[felt[i]])
+			h->state[event_desc_by_type(felt[i])->sensor] = HEARTBEAT_DEAD;
+}
+
+/* The child has ended well: which hooks have felt it? */
+static void judge(struct heartbeat *h, const struct collector *c, uint64_t now_ns)
+{
+	for (size_t i = 0; i < FELT; i++) {
+		const struct event_desc *desc = event_desc_by_type(felt[i]);
+		bool dead = beats_of(c, felt[i]) <= h->beats[felt[i]];
 
 		if (!is_wanted(c, felt[i]))
 			continue;
-		h->changed_ns[sensor] = now_ns;
-		if (beats_of(c, felt[i]) > h->beats[felt[i]])
-			continue;
-		if (h->state[sensor] != HEARTBEAT_DEAD)
+		h->changed_ns[felt[i]] = now_ns;
+		if (dead && !h->dead[felt[i]])
 			log_error("sensor %s: the hook of %s is dead: a process of our own passed it unseen; restart the agent, and look who detaches BPF programs",
-				  sensor_name(sensor), event_desc_by_type(felt[i])->name);
-		h->state[sensor] = HEARTBEAT_DEAD;
-		return;
+				  sensor_name(desc->sensor), desc->name);
+		h->dead[felt[i]] = dead;
 	}
-	for (size_t i = 0; i < sizeof(felt) / sizeof(felt[0]); i++)
-		if (is_wanted(c, felt[i]))
-			h->state[event_desc_by_type(felt[i])->sensor] = HEARTBEAT_ALIVE;
+	judge_sensors(h, c);
+}
+
+/* Not again at once. */
+static void failed(struct heartbeat *h, uint64_t now_ns)
+{
+	h->failed++;
+	for (size_t i = 0; i < FELT; i++)
+		h->changed_ns[felt[i]] = now_ns;
 }
 
 static void finish(struct heartbeat *h, struct collector *c, uint64_t now_ns)
@@ -104,40 +120,47 @@ static void finish(struct heartbeat *h, struct collector *c, uint64_t now_ns)
 	if (ended == h->child && WIFEXITED(status) && !WEXITSTATUS(status))
 		judge(h, c, now_ns);
 	else
-		h->failed++;
+		failed(h, now_ns);
 }
 
-static bool is_silent(struct heartbeat *h, unsigned sensor, const uint64_t *received, uint64_t now_ns)
+static bool is_silent(struct heartbeat *h, unsigned type, const uint64_t *records, uint64_t now_ns)
 {
-	if (received[sensor] != h->seen[sensor] || !h->changed_ns[sensor]) {
-		h->seen[sensor] = received[sensor];
-		h->changed_ns[sensor] = now_ns;
-		if (h->state[sensor] == HEARTBEAT_DEAD && received[sensor])
-			h->state[sensor] = HEARTBEAT_UNTESTED;
+	if (records[type] != h->seen[type] || !h->changed_ns[type]) {
+		h->seen[type] = records[type];
+		h->changed_ns[type] = now_ns;
 	}
-	return now_ns - h->changed_ns[sensor] >= (h->every_ns ? h->every_ns : HEARTBEAT_NS);
+	return now_ns - h->changed_ns[type] >= (h->every_ns ? h->every_ns : HEARTBEAT_NS);
 }
 
-void heartbeat_tick(struct heartbeat *h, struct collector *c, const uint64_t received[TAPIO_SENSOR_MAX],
+static bool is_due(struct heartbeat *h, const struct collector *c, const uint64_t *records, uint64_t now_ns)
+{
+	bool due = false;
+
+	/* In another pid namespace our child's number is not the one that programs see. */
+	if (!c->runs[TAPIO_SENSOR_PROCESS].tier || !host_pid_namespace())
+		return false;
+	for (size_t i = 0; i < FELT; i++)
+		due |= is_wanted(c, felt[i]) && is_silent(h, felt[i], records, now_ns);
+	return due;
+}
+
+void heartbeat_tick(struct heartbeat *h, struct collector *c, const uint64_t records[TAPIO_EV_MAX],
 		    uint64_t now_ns)
 {
 	if (h->sent_ns) {
 		finish(h, c, now_ns);
 		return;
 	}
-	/* In another pid namespace our child's number is not the one that programs see. */
-	if (!c->runs[TAPIO_SENSOR_PROCESS].tier || !host_pid_namespace() ||
-	    !is_silent(h, TAPIO_SENSOR_PROCESS, received, now_ns))
+	if (!is_due(h, c, records, now_ns))
 		return;
-	for (size_t i = 0; i < sizeof(felt) / sizeof(felt[0]); i++)
+	for (size_t i = 0; i < FELT; i++)
 		h->beats[felt[i]] = beats_of(c, felt[i]);
 	h->sent++;
 	if (!send(h, c)) {
 		h->sent_ns = now_ns;
 		return;
 	}
-	h->failed++;
-	h->changed_ns[TAPIO_SENSOR_PROCESS] = now_ns;
+	failed(h, now_ns);
 }
 
 int cmd_heartbeat(int argc, char **argv)

@@ -212,48 +212,71 @@ long watch_drain(struct watch *w, bool all)
 
 /* ---- losses ---- */
 
-#define REFUSED_AT_ONCE 1024 /* cgroups whose refusals are told in one go; the rest comes the next time */
+#define TOLD_AT_ONCE 1024 /* cgroups whose refusals are told in one go; the rest waits for the next time */
 
-/*
- * Tells the refusals of each cgroup that has any, and takes them back to 0. Returns their sum, which
- * the sensor's counter holds as well.
- */
-static uint64_t report_budgets(struct watch *w, unsigned sensor, uint64_t interval)
+/* Tells the refusals of one cgroup, if it has any, and takes them back to 0. Returns how many they were. */
+static uint64_t report_budget(struct watch *w, const struct tapio_budget_key *key, uint64_t interval)
+{
+	int fd = w->collector.transport.budgets_fd;
+	const struct event_identity *who;
+	struct tapio_budget budget;
+	uint64_t refused;
+
+	if (bpf_map_lookup_elem(fd, key, &budget) || !budget.refused)
+		return 0;
+	/* What is refused between the two calls is told of no cgroup, and of the sensor. */
+	refused = budget.refused;
+	budget.refused = 0;
+	if (bpf_map_update_elem(fd, key, &budget, BPF_EXIST))
+		return 0;
+	who = w->who ? who_find(w->who, &key->cgroup) : NULL;
+	refused_add(&w->refused, key->sensor, who, refused);
+	pipeline_lost(&w->pipeline, key->sensor, TAPIO_CAUSE_BUDGET, refused, interval, &key->cgroup, who);
+	return refused;
+}
+
+/* Returns the sum of what was told; *ret_all: no cgroup is left to be told of. */
+static uint64_t report_budgets(struct watch *w, unsigned sensor, uint64_t interval, bool settled, bool *ret_all)
 {
 	int fd = w->collector.transport.budgets_fd;
 	struct tapio_budget_key keys[2], *key = NULL, *next = &keys[0];
+	unsigned told = 0, limit = settled ? TAPIO_BUDGETS_MAX : TOLD_AT_ONCE;
 	uint64_t sum = 0;
 
-	for (unsigned n = 0; n < REFUSED_AT_ONCE && !bpf_map_get_next_key(fd, key, next); n++) {
-		const struct event_identity *who;
-		struct tapio_budget budget;
-		uint64_t refused;
+	/* Twice as many steps as there are keys: the map changes, and a walk that lost its place begins anew. */
+	for (unsigned n = 0; n < 2 * TAPIO_BUDGETS_MAX && told < limit && !bpf_map_get_next_key(fd, key, next); n++) {
+		uint64_t refused = 0;
 
 		key = next;
 		next = key == &keys[0] ? &keys[1] : &keys[0];
-		if (key->sensor != sensor || bpf_map_lookup_elem(fd, key, &budget) || !budget.refused)
-			continue;
-		/* What is refused between the two calls is told of no cgroup, and of the sensor. */
-		refused = budget.refused;
-		budget.refused = 0;
-		if (bpf_map_update_elem(fd, key, &budget, BPF_EXIST))
-			continue;
-		who = w->who ? who_find(w->who, &key->cgroup) : NULL;
+		if (key->sensor == sensor)
+			refused = report_budget(w, key, interval);
 		sum += refused;
-		refused_add(&w->refused, sensor, who, refused);
-		pipeline_lost(&w->pipeline, sensor, TAPIO_CAUSE_BUDGET, refused, interval, &key->cgroup, who);
+		told += refused != 0;
 	}
+	*ret_all = told < limit;
 	return sum;
 }
 
-static void report_cause(struct watch *w, unsigned sensor, unsigned cause, uint64_t count, uint64_t interval)
+/*
+ * Of refusals by budget since the last time, first what cgroups are known of. The sensor's counter was
+ * read before they were: what they are ahead of it comes with the next reading, and is not told twice.
+ * Returns what is left to be told the next time.
+ */
+static uint64_t report_refusals(struct watch *w, unsigned sensor, uint64_t count, uint64_t interval, bool settled)
 {
-	uint64_t told = cause == TAPIO_CAUSE_BUDGET ? report_budgets(w, sensor, interval) : 0;
+	bool all;
+	uint64_t told = w->told_ahead[sensor] + report_budgets(w, sensor, interval, settled, &all);
+	uint64_t rest = count > told ? count - told : 0;
 
-	if (count > told && cause == TAPIO_CAUSE_BUDGET)
-		refused_add(&w->refused, sensor, NULL, count - told);
-	if (count > told)
-		pipeline_lost(&w->pipeline, sensor, cause, count - told, interval, NULL, NULL);
+	w->told_ahead[sensor] = told > count ? told - count : 0;
+	if (!all)
+		return rest;
+	if (rest) {
+		refused_add(&w->refused, sensor, NULL, rest);
+		pipeline_lost(&w->pipeline, sensor, TAPIO_CAUSE_BUDGET, rest, interval, NULL, NULL);
+	}
+	return 0;
 }
 
 void watch_report_losses(struct watch *w, bool settled)
@@ -261,16 +284,24 @@ void watch_report_losses(struct watch *w, bool settled)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), interval = now - w->reported_ns;
 	struct losses losses;
 
+	if (!settled)
+		transport_revive(&w->collector.transport);
 	memcpy(w->collector.received, w->pipeline.received, sizeof(w->pipeline.received));
 	if (collector_losses(&w->collector, settled, &losses))
 		return;
 	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++) {
 		losses.count[s][TAPIO_CAUSE_MALFORMED] += w->pipeline.malformed[s];
 		losses.count[s][TAPIO_CAUSE_UNKNOWN_TYPE] += w->pipeline.unknown[s];
-		for (unsigned cause = 0; cause < TAPIO_CAUSE_MAX; cause++)
-			if (losses.count[s][cause] > w->reported.count[s][cause])
-				report_cause(w, s, cause, losses.count[s][cause] - w->reported.count[s][cause],
-					     interval);
+		for (unsigned cause = 0; cause < TAPIO_CAUSE_MAX; cause++) {
+			uint64_t *count = &losses.count[s][cause], before = w->reported.count[s][cause];
+
+			if (*count <= before)
+				continue;
+			if (cause == TAPIO_CAUSE_BUDGET)
+				*count -= report_refusals(w, s, *count - before, interval, settled);
+			else
+				pipeline_lost(&w->pipeline, s, cause, *count - before, interval, NULL, NULL);
+		}
 	}
 	w->reported = losses;
 	w->reported_ns = now;

@@ -27,6 +27,7 @@ struct watch {
 	struct who *who;
 	const struct watch_options *options;
 	struct losses reported; /* what the stream has told so far */
+	uint64_t told_ahead[TAPIO_SENSOR_MAX]; /* refusals told of cgroups that `reported` does not hold yet */
 	uint64_t reported_ns;
 	struct refused refused; /* by the kernel, because a cgroup had used up its budget */
 	unsigned verdicts; /* cgroups that the kernel was told to pass over */

@@ -119,6 +119,7 @@ int queue_open_perf(struct queue *q, int map_fd, uint8_t ring, unsigned cpu, siz
 	memset(q, 0, sizeof(*q));
 	q->perf = true;
 	q->ring = ring;
+	q->cpu = cpu;
 	q->bell = bell;
 	attr.watermark = !bell;
 	if (bell)

@@ -19,6 +19,7 @@ struct queue {
 	bool perf;
 	bool bell;       /* carries no records, only wakes */
 	uint8_t ring;    /* enum tapio_ring */
+	unsigned cpu;    /* perf only */
 	void *pages;     /* the consumer's page, or perf's page and its data */
 	void *produced;  /* the producer's page and the data, mapped twice in a row (not perf) */
 	size_t pages_bytes;

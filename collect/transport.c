@@ -86,7 +86,8 @@ int transport_open(struct transport *t, const struct transport_options *options)
 		return -errno;
 	/* Both rings per CPU and the bells, and one ring buffer each. */
 	t->queues = calloc((TAPIO_RINGS + 1) * t->cpus + TAPIO_RINGS, sizeof(*t->queues));
-	err = t->queues ? maps_create(t) : -ENOMEM;
+	t->perf_cpus = calloc(t->cpus, sizeof(*t->perf_cpus));
+	err = t->queues && t->perf_cpus ? maps_create(t) : -ENOMEM;
 	if (!err)
 		err = transport_set_asleep(t, false);
 	if (err)
@@ -95,7 +96,7 @@ int transport_open(struct transport *t, const struct transport_options *options)
 }
 
 /* Edge-triggered: data that waits is no news, a wake-up is. */
-static int watch(struct transport *t, int fd)
+int transport_watch(struct transport *t, int fd)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
 
@@ -130,7 +131,7 @@ static int open_rings(struct transport *t)
 		if (err)
 			return err;
 		t->nqueues++;
-		err = watch(t, t->ring_fd[i]);
+		err = transport_watch(t, t->ring_fd[i]);
 		if (err)
 			return err;
 	}
@@ -160,7 +161,7 @@ static int perf_open_cpus(struct transport *t, int map_fd, uint8_t ring, size_t 
 		err = queue_open_perf(&t->queues[t->nqueues], map_fd, ring, cpu, bytes, bell);
 		if (err)
 			return err;
-		err = watch(t, t->queues[t->nqueues++].fd);
+		err = transport_watch(t, t->queues[t->nqueues++].fd);
 		if (err)
 			return err;
 	}
@@ -180,10 +181,12 @@ static int open_perf(struct transport *t)
 		t->perf_fd[i] = bpf_map_create(BPF_MAP_TYPE_PERF_EVENT_ARRAY, names[i], 4, 4, t->cpus, NULL);
 		if (t->perf_fd[i] < 0)
 			return -errno;
+		t->perf_bytes[i] = bytes;
 		err = perf_open_cpus(t, t->perf_fd[i], i, bytes, false);
 		if (err)
 			return err;
 	}
+	t->bell_bytes = page;
 	return perf_open_cpus(t, t->bell_fd, TAPIO_RING_CONTROL, page, true);
 }
 
@@ -291,6 +294,7 @@ void transport_close(struct transport *t)
 	for (unsigned i = 0; t->queues && i < t->nqueues; i++)
 		queue_close(&t->queues[i]);
 	free(t->queues);
+	free(t->perf_cpus);
 	for (size_t i = 0; i < COUNT_OF(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);

@@ -20,6 +20,12 @@ struct transport_options {
 	size_t ring_bytes[TAPIO_RINGS]; /* of one ring, or of all its perf buffers together */
 };
 
+/* What transport_revive saw the last time. */
+struct perf_cpu {
+	uint64_t refused;
+	uint64_t position[TAPIO_RINGS];
+};
+
 struct transport {
 	struct transport_options options;
 	unsigned cpus;
@@ -28,6 +34,8 @@ struct transport {
 	int ring_fd[TAPIO_RINGS]; /* -1 until asked for */
 	int perf_fd[TAPIO_RINGS];
 	int bell_fd;
+	size_t perf_bytes[TAPIO_RINGS], bell_bytes; /* of one CPU's buffer */
+	struct perf_cpu *perf_cpus;
 	struct queue *queues; /* all that records come through, the bells included */
 	unsigned nqueues;
 	int epoll_fd; /* becomes readable when a producer wakes us; the owner is the reader */
@@ -54,6 +62,15 @@ static inline int transport_set_awake(struct transport *t)
 
 /* Sums the counters of a sensor over all CPUs. 0 or a negative errno. */
 int transport_counters(const struct transport *t, unsigned sensor, struct tapio_counters *ret);
+
+/* Makes a wake-up through this descriptor one of epoll_fd's. 0 or a negative errno. */
+int transport_watch(struct transport *t, int fd);
+
+/*
+ * Once a second or so, by the reader: opens the perf buffers of CPUs whose old ones are dead, or that had
+ * none, because they were offline. Returns of how many. Until then what happens there is lost and counted.
+ */
+unsigned transport_revive(struct transport *t);
 
 /* Bytes that the rings take, counted once. */
 size_t transport_ring_bytes(const struct transport *t);

@@ -301,6 +301,7 @@ struct tapio_reader {
 #define CORE_BOOT_CLOCK 0x2   /* bpf_ktime_get_boot_ns: 5.8, 71d19214776e */
 #define CORE_GROUP_DEAD 0x4   /* sched_process_exit tells the last thread: 6.16 */
 #define CORE_TASK_PT_REGS 0x8 /* bpf_task_pt_regs: 5.15, dd6e10fbd9fb */
+#define CORE_TASK_BTF 0x10    /* bpf_get_current_task_btf: 5.11, 3ca1032ab7ab */
 
 /* Which kernel-side filters are on. */
 #define TAPIO_FILTER_PID 0x1

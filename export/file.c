@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "export/output.h"
 
 #define MOVED_CHECK_NS NS_PER_S
 
@@ -35,11 +36,41 @@ struct file {
 
 /* ---- opening ---- */
 
+#define EVENT_BEGINS "{\"time\":\""
+
+/*
+ * How much of the file to keep: all but half an event at its end, which somebody who was killed has
+ * left, and which is lost like those that he did not come to write. What is not an event stays.
+ */
+static off_t file_whole(int fd, off_t size)
+{
+	off_t from = size > OUTPUT_MAX_BYTES ? size - OUTPUT_MAX_BYTES : 0;
+	_cleanup_free_ char *tail = malloc(OUTPUT_MAX_BYTES);
+	ssize_t n = tail ? pread(fd, tail, OUTPUT_MAX_BYTES, from) : 0;
+	const char *newline = n > 0 ? memrchr(tail, '\n', (size_t)n) : NULL;
+	off_t start = newline ? newline + 1 - tail : 0;
+	size_t length = n > start ? (size_t)(n - start) : 0;
+	bool event = length >= strlen(EVENT_BEGINS) && !memcmp(tail + start, EVENT_BEGINS, strlen(EVENT_BEGINS));
+
+	return event && from + n == size ? from + start : size;
+}
+
+static int file_cut(int fd, off_t *size)
+{
+	off_t whole = file_whole(fd, *size);
+
+	if (whole < *size && ftruncate(fd, whole))
+		return -errno;
+	*size = whole;
+	return 0;
+}
+
 /* 0, or why this is not a file to write to. */
 static int file_adopt(struct file *f, int fd)
 {
-	struct stat st;
 	char last = '\n';
+	struct stat st;
+	int err;
 
 	if (fstat(fd, &st))
 		return -errno;
@@ -51,7 +82,12 @@ static int file_adopt(struct file *f, int fd)
 		return -errno;
 	if (st.st_size && pread(fd, &last, 1, st.st_size - 1) < 0)
 		return -errno;
-	f->torn = last != '\n';
+	err = last == '\n' ? 0 : file_cut(fd, &st.st_size);
+	if (err)
+		return err;
+	if (st.st_size && pread(fd, &last, 1, st.st_size - 1) < 0)
+		return -errno;
+	f->torn = st.st_size && last != '\n';
 	f->size = (uint64_t)st.st_size;
 	f->dev = st.st_dev;
 	f->ino = st.st_ino;

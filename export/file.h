@@ -7,8 +7,9 @@
  *   would spoil each other's lines. A directory that is missing is made, mode 0700; its parent
  *   has to be there.
  * - It is appended to. No file passes max_bytes, except by a single line that is longer. Files
- *   hold whole lines: what a full disk leaves of a line is taken back, and if that fails, or if a
- *   former run was killed within a line, the next line begins on a line of its own.
+ *   hold whole lines: what a full disk leaves of a line is taken back, and so is half an event that
+ *   a former run left when it was killed. If that fails, or if it is nothing of ours, the next line
+ *   begins on a line of its own.
  * - With keep 0 a full file is deleted and begun anew: what it held is gone, and nothing counts it.
  *   Files above PATH.keep, of a time when keep was larger, are left alone.
  * - A file that was deleted, moved or replaced is noticed within a second, by the next write, and

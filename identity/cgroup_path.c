@@ -334,7 +334,7 @@ static bool normalise(struct bytes *path, bool *ret_relative)
 	return true;
 }
 
-void cgroup_path_parse(const char *path, size_t n, struct cgroup_path *ret)
+static void parse(const char *path, size_t n, bool nested, struct cgroup_path *ret)
 {
 	struct bytes all = { path, n };
 	struct place outer, inner, *answer = &outer;
@@ -346,7 +346,7 @@ void cgroup_path_parse(const char *path, size_t n, struct cgroup_path *ret)
 	}
 	find_first(all, &outer);
 	units_of_host(all, &outer, ret);
-	if ((outer.mark == MARK_CONTAINER || outer.mark == MARK_BOX) && !outer.pod_end &&
+	if (nested && (outer.mark == MARK_CONTAINER || outer.mark == MARK_BOX) && !outer.pod_end &&
 	    find_full(below(all, outer.name), &inner)) {
 		ret->outer_container_id = outer.id;
 		ret->depth = 1 + inner.passed;
@@ -361,4 +361,14 @@ void cgroup_path_parse(const char *path, size_t n, struct cgroup_path *ret)
 		ret->container_runtime = answer->runtime;
 	if (answer->mark == MARK_CONTAINER || answer->mark == MARK_BOX)
 		units_inside(all, answer, &ret->inside);
+}
+
+void cgroup_path_parse(const char *path, size_t n, struct cgroup_path *ret)
+{
+	parse(path, n, true, ret);
+}
+
+void cgroup_path_parse_outermost(const char *path, size_t n, struct cgroup_path *ret)
+{
+	parse(path, n, false, ret);
 }

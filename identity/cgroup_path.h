@@ -34,8 +34,10 @@ struct cgroup_path {
 	char pod_uid[CGROUP_POD_UID_MAX + 1];
 	/*
 	 * Containers around the answer. 0: the machine's own. Above 0 the answer is what a container
-	 * claims: state on the machine's disk is not about it, and if that state gives the outer
-	 * container a pod (a CRI runtime that was told no cgroup parent), the outer one is the answer.
+	 * claims, as any privileged one can: state on the machine's disk is not about it, and if that
+	 * state gives the outer container a pod (a CRI runtime that was told no cgroup parent), the
+	 * outer one is the answer. What speaks for the claim is a runtime's state of that container in
+	 * the outer one's own files (workload_read of /proc/PID/root).
 	 */
 	unsigned depth;
 	/*
@@ -64,5 +66,11 @@ struct cgroup_path {
  * names, says nothing: all of *ret is empty then.
  */
 void cgroup_path_parse(const char *path, size_t n, struct cgroup_path *ret);
+
+/*
+ * The same for a caller that does not believe a claim of depth above 0: the outermost container is
+ * the answer, whatever stands below it. depth is always 0.
+ */
+void cgroup_path_parse_outermost(const char *path, size_t n, struct cgroup_path *ret);
 
 #endif

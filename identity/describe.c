@@ -8,8 +8,7 @@
 
 bool group_has_workload(const struct group *group)
 {
-	return group->parsed.container_id.length || group->parsed.outer_container_id.length ||
-	       group->parsed.pod_uid[0];
+	return group->parsed.container_id.length || group->parsed.pod_uid[0];
 }
 
 enum group_rank group_rank(const struct group *group)
@@ -40,7 +39,7 @@ static const char *text_add(struct text *t, struct bytes b)
 
 static size_t text_size(const struct cgroup_path *p)
 {
-	const struct bytes all[] = { p->container_id, p->outer_container_id, p->host.unit, p->host.slice,
+	const struct bytes all[] = { p->container_id, p->host.unit, p->host.slice,
 				     p->host.user_unit, p->host.user_slice, p->inside.unit, p->inside.slice };
 	size_t sum = 1;
 
@@ -68,19 +67,16 @@ static void describe_workload(struct event_identity *who, const struct group *gr
 {
 	const struct cgroup_path *p = &group->parsed;
 	const struct workload *w = &group->workload;
-	/* What a container claims of itself is not believed of one that the machine knows as a pod's. */
-	bool outer = p->depth && w->pod_uid;
 
-	who->container_id = text_add(t, outer || !p->container_id.length ? p->outer_container_id : p->container_id);
-	if (p->monitor)
-		who->container_id = NULL;
+	if (!p->monitor)
+		who->container_id = text_add(t, p->container_id);
 	if (who->container_id) {
 		who->container_runtime = w->runtime ? w->runtime : p->container_runtime;
 		who->container_name = w->container_name;
 		who->container_image = w->image;
 		who->pod_container = w->pod_container;
 	}
-	who->pod_uid = outer || !p->pod_uid[0] ? w->pod_uid : p->pod_uid;
+	who->pod_uid = p->pod_uid[0] ? p->pod_uid : w->pod_uid;
 	who->pod_name = w->pod_name;
 	who->pod_namespace = w->pod_namespace;
 }

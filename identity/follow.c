@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "identity/who_internal.h"
 
 /* The group of a path; entered if it was missed. Takes *path if it keeps it. */
@@ -76,10 +75,8 @@ void follow_observe(struct who *w, const struct event_view *view)
 /* /proc tells of the process that has the number now: of one that has ended, nothing. */
 static void ask_proc(struct who *w, struct process *p)
 {
-	p->state = LINEAGE_ASKED;
-	p->asked_ns = 0;
 	if (!resolver_ask(w->resolver, &(struct question){ .kind = QUESTION_PROCESS, .pid = p->tgid }))
-		p->asked_ns = clock_ns(CLOCK_MONOTONIC);
+		p->state = LINEAGE_ASKED;
 }
 
 /* Told by its own records meanwhile, which are younger than /proc's answer: these stay. */
@@ -111,6 +108,7 @@ void follow_answer(struct who *w, struct answer *answer)
 
 	if (!p || p->state != LINEAGE_ASKED)
 		return;
+	p->missing = answer->err;
 	if (answer->err)
 		p->state = LINEAGE_UNKNOWN;
 	else
@@ -129,9 +127,9 @@ int follow_identify(struct who *w, const struct event_view *view, struct group *
 			return 0;
 		p->state = LINEAGE_UNKNOWN;
 	}
-	if (p->state == LINEAGE_UNKNOWN && !p->asked_ns && !p->ended)
+	if (p->state == LINEAGE_UNKNOWN && !p->missing && !p->ended)
 		ask_proc(w, p);
-	if (p->state == LINEAGE_ASKED && who_may_wait(w, p->asked_ns))
+	if (p->state == LINEAGE_ASKED && who_may_wait(w, &p->waiting_ns))
 		return -EAGAIN;
 	*ret_v2 = groups_at(&w->groups, p->place.v2);
 	*ret_legacy = groups_at(&w->groups, p->place.legacy);

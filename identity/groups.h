@@ -37,9 +37,11 @@ struct group {
 	bool used;            /* the place is taken */
 	bool removed;
 	bool told_unknown;    /* an event was published without what is being looked up */
-	uint64_t asked_ns;    /* CLOCK_MONOTONIC */
+	bool asked;           /* a question is on its way */
+	uint64_t waiting_ns;  /* since when a record waits for the answer, CLOCK_MONOTONIC; 0: none does */
 	struct tapio_cgroup_key told; /* with which ids */
 	char *path;           /* NULL: not known (yet) */
+	bool claims; /* it stands below a container and says that it is another one's: not believed as it is */
 	struct cgroup_path parsed;
 	struct workload workload;
 	struct event_identity who;

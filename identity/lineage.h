@@ -29,7 +29,8 @@ struct process {
 	uint8_t state;  /* enum lineage_state */
 	bool ended;
 	bool moved; /* since /proc was asked: its answer is older */
-	uint64_t asked_ns; /* CLOCK_MONOTONIC */
+	bool missing; /* /proc was asked and did not have it */
+	uint64_t waiting_ns; /* since when a record waits for /proc's answer, CLOCK_MONOTONIC; 0: none does */
 	struct place place;
 };
 

@@ -151,7 +151,7 @@ static int resolve_workload(struct resolver *r, const struct question *q, struct
 {
 	const struct workload_query query = { .container_id = q->container_id[0] ? q->container_id : NULL,
 					      .pod_uid = q->pod_uid[0] ? q->pod_uid : NULL };
-	struct cached *cached = query.container_id ? cached_of(r, q->container_id) : NULL;
+	struct cached *cached = query.container_id && !q->claimed_id[0] ? cached_of(r, q->container_id) : NULL;
 	int err;
 
 	if (cached && !strcmp(cached->container_id, q->container_id) && !strcmp(cached->pod_uid, q->pod_uid) &&
@@ -169,6 +169,26 @@ static int resolve_workload(struct resolver *r, const struct question *q, struct
 	return 0;
 }
 
+/*
+ * A container may say of a cgroup below its own that it is another container. That is so where the
+ * agent runs on a node that is itself a container (kind): the runtimes on this disk have the inner one
+ * and not the outer. It is not so where they have the outer one: that is who it is, whatever it has inside.
+ */
+static int resolve_claim(struct resolver *r, const struct question *q, struct answer *ret)
+{
+	const struct workload_query query = { .container_id = q->claimed_id, .pod_uid = q->claimed_uid };
+	int err;
+
+	if (!q->claimed_id[0] || !q->claimed_uid[0])
+		return -ENOENT;
+	workload_free(&ret->workload);
+	err = workload_read(r->options.host_root, &query, &ret->workload);
+	ret->claim_is_true = !err && ret->workload.container_name && ret->workload.pod_uid;
+	if (!ret->claim_is_true) /* what was found out is not about the one that claims */
+		workload_free(&ret->workload);
+	return ret->claim_is_true ? 0 : -ENOENT;
+}
+
 static void resolve(struct resolver *r, struct answer *answer)
 {
 	const struct question *q = &answer->question;
@@ -179,7 +199,9 @@ static void resolve(struct resolver *r, struct answer *answer)
 		answer->err = resolve_path(r, q, answer);
 		break;
 	case QUESTION_WORKLOAD:
-		answer->err = resolve_workload(r, q, answer);
+		answer->err = q->container_id[0] || q->pod_uid[0] ? resolve_workload(r, q, answer) : -ENOENT;
+		if (answer->err == -ENOENT)
+			answer->err = resolve_claim(r, q, answer);
 		break;
 	case QUESTION_PROCESS:
 		snprintf(pid, sizeof(pid), "%u", q->pid);
@@ -301,6 +323,21 @@ int resolver_ask(struct resolver *r, const struct question *question)
 	}
 	pthread_mutex_unlock(&r->lock);
 	return err;
+}
+
+void resolver_hurry(struct resolver *r, struct group_ref group)
+{
+	pthread_mutex_lock(&r->lock);
+	for (unsigned i = 1; i < r->nquestions; i++) {
+		struct question q = r->questions[i];
+
+		if (q.kind == QUESTION_PROCESS || q.group.index != group.index || q.group.generation != group.generation)
+			continue;
+		memmove(&r->questions[1], &r->questions[0], i * sizeof(q));
+		r->questions[0] = q;
+		break;
+	}
+	pthread_mutex_unlock(&r->lock);
 }
 
 bool resolver_take(struct resolver *r, struct answer *ret)

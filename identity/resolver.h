@@ -30,6 +30,9 @@ struct question {
 	uint64_t due_ns;        /* WORKLOAD: not before this, CLOCK_MONOTONIC */
 	char container_id[CGROUP_CONTAINER_ID_LENGTH + 1];
 	char pod_uid[CGROUP_POD_UID_MAX + 1];
+	/* WORKLOAD: what stands below the container and says to be another one; "": nothing. */
+	char claimed_id[CGROUP_CONTAINER_ID_LENGTH + 1];
+	char claimed_uid[CGROUP_POD_UID_MAX + 1];
 };
 
 /* Where something is in the cgroup trees; allocated, NULL and 0: nowhere. */
@@ -43,6 +46,7 @@ struct answer {
 	int err;                  /* 0, or what went wrong: -ENOENT if there is nothing to find */
 	struct cgroup_paths paths; /* PATH: the first; PROCESS: both. The taker's to free */
 	struct workload workload; /* WORKLOAD: the taker's to free */
+	bool claim_is_true;       /* WORKLOAD: `workload` is of what was claimed */
 };
 
 struct resolver_options {
@@ -69,6 +73,9 @@ int resolver_fd(const struct resolver *r);
 
 /* 0, or -EAGAIN if the queue is full (counted). */
 int resolver_ask(struct resolver *r, const struct question *question);
+
+/* Somebody waits for what this group asked: it goes before the others. */
+void resolver_hurry(struct resolver *r, struct group_ref group);
 
 /* False if none waits. */
 bool resolver_take(struct resolver *r, struct answer *ret);

@@ -31,24 +31,36 @@ static void describe(struct who *w, struct group *group, enum identity_reason re
 	charge(w, group, group_describe(group, reason, w->options.render));
 }
 
+/* What a path says of containers; and, if it is one container's word about another, that word. */
+static void ask_names(const struct group *group, struct question *q)
+{
+	const struct bytes id = group->parsed.container_id;
+	struct cgroup_path claim;
+
+	memcpy(q->container_id, id.data, id.length < sizeof(q->container_id) ? id.length : 0);
+	memcpy(q->pod_uid, group->parsed.pod_uid, sizeof(q->pod_uid));
+	if (!group->claims)
+		return;
+	cgroup_path_parse(group->path, strlen(group->path), &claim);
+	memcpy(q->claimed_id, claim.container_id.data,
+	       claim.container_id.length < sizeof(q->claimed_id) ? claim.container_id.length : 0);
+	memcpy(q->claimed_uid, claim.pod_uid, sizeof(q->claimed_uid));
+}
+
 static void ask(struct who *w, struct group *group, enum question_kind kind, uint64_t delay_ns)
 {
 	struct question q = { .kind = kind, .group = groups_ref(&w->groups, group), .id = group->id,
 			      .hierarchy = group->hierarchy };
-	const struct cgroup_path *p = &group->parsed;
-	struct bytes id = p->depth && p->outer_container_id.length ? p->outer_container_id : p->container_id;
 
-	if (kind == QUESTION_WORKLOAD) {
-		memcpy(q.container_id, id.data, id.length < sizeof(q.container_id) ? id.length : 0);
-		if (!p->depth)
-			memcpy(q.pod_uid, p->pod_uid, sizeof(q.pod_uid));
-		q.due_ns = delay_ns ? clock_ns(CLOCK_MONOTONIC) + delay_ns : 0;
-	}
-	if (!delay_ns)
-		group->asked_ns = clock_ns(CLOCK_MONOTONIC);
-	/* A queue that is full is as good as a resolver that is late; who asks next asks again. */
+	if (kind == QUESTION_WORKLOAD)
+		ask_names(group, &q);
+	if (delay_ns)
+		q.due_ns = clock_ns(CLOCK_MONOTONIC) + delay_ns;
+	else
+		group->asked = true;
+	/* A queue that is full is as good as a resolver that is late; who needs it asks again. */
 	if (resolver_ask(w->resolver, &q) && !delay_ns)
-		group->asked_ns = 0;
+		group->asked = false;
 }
 
 /*
@@ -59,7 +71,10 @@ void who_name(struct who *w, struct group *group, char *path)
 {
 	group->path = path;
 	cgroup_path_parse(path, strlen(path), &group->parsed);
-	if (!group_has_workload(group) || group->parsed.by_user) {
+	group->claims = group->parsed.depth;
+	if (group->claims) /* until it has been looked at */
+		cgroup_path_parse_outermost(path, strlen(path), &group->parsed);
+	if ((!group_has_workload(group) && !group->claims) || group->parsed.by_user) {
 		group->state = GROUP_SETTLED;
 		describe(w, group, group_has_workload(group) ? IDENTITY_NO_STATE : IDENTITY_KNOWN);
 		return;
@@ -114,8 +129,6 @@ static bool tells_names(const struct group *group)
 {
 	const struct workload *w = &group->workload;
 
-	if (group->parsed.depth && !w->pod_uid)
-		return false; /* the machine's state does not know what a container runs inside itself */
 	if (group->parsed.pod_uid[0] || w->pod_uid)
 		return w->pod_name;
 	return w->container_name || w->image;
@@ -140,6 +153,8 @@ static void answer_workload(struct who *w, struct group *group, struct answer *a
 	group->workload = a->workload;
 	memset(&a->workload, 0, sizeof(a->workload));
 	group->state = GROUP_SETTLED;
+	if (a->claim_is_true)
+		cgroup_path_parse(group->path, strlen(group->path), &group->parsed);
 	names = tells_names(group);
 	describe(w, group, names ? IDENTITY_KNOWN : IDENTITY_NO_STATE);
 	if (names)
@@ -209,12 +224,19 @@ static struct group *group_of(struct who *w, uint32_t hierarchy, uint64_t id)
 	return group;
 }
 
-/* Whether it is worth to wait for a question that was asked then. */
-bool who_may_wait(struct who *w, uint64_t asked_ns)
+/*
+ * Whether a record should wait, for what it needs since *waiting_ns (0: it is the first that does). One
+ * wait that was in vain ends all others until the resolver shows that it lives.
+ */
+bool who_may_wait(struct who *w, uint64_t *waiting_ns)
 {
-	if (!asked_ns || w->slow)
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (w->slow)
 		return false;
-	if (clock_ns(CLOCK_MONOTONIC) - asked_ns < WHO_WAIT_NS)
+	if (!*waiting_ns)
+		*waiting_ns = now;
+	if (now - *waiting_ns < WHO_WAIT_NS)
 		return true;
 	w->slow = true;
 	return false;
@@ -225,9 +247,11 @@ static bool is_awaited(struct who *w, struct group *group)
 {
 	if (!group || group->state == GROUP_SETTLED)
 		return false;
-	if (!group->asked_ns)
+	if (!group->asked)
 		ask(w, group, group->state == GROUP_NAMELESS ? QUESTION_PATH : QUESTION_WORKLOAD, 0);
-	return who_may_wait(w, group->asked_ns);
+	else if (!group->waiting_ns && !w->slow)
+		resolver_hurry(w->resolver, groups_ref(&w->groups, group));
+	return group->asked && who_may_wait(w, &group->waiting_ns);
 }
 
 static int answer_with(struct who *w, const struct tapio_cgroup_key *key, struct group *group,

@@ -25,7 +25,7 @@ uint64_t who_key(const struct who *w, uint64_t id, struct bytes path);
 /* A cgroup that is there, or was made. Takes `path` over, which must not be NULL. */
 struct group *who_enter(struct who *w, uint32_t hierarchy, uint64_t id, char *path);
 void who_name(struct who *w, struct group *group, char *path);
-bool who_may_wait(struct who *w, uint64_t asked_ns);
+bool who_may_wait(struct who *w, uint64_t *waiting_ns);
 
 /* ---- follow.c: processes whose records do not tell their cgroups ---- */
 

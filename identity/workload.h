@@ -11,7 +11,11 @@
 
 #include <stdbool.h>
 
-/* What a cgroup's path told (identity/cgroup_path.h): of depth 0 and not by_user. */
+/*
+ * What a cgroup's path told (identity/cgroup_path.h), of depth 0 and not by_user: the machine's disk
+ * is about nobody else. For a depth above 0 the host's root is that of the outer container; whoever
+ * is in there wrote its files, and could let a read wait by a file system of his own.
+ */
 struct workload_query {
 	const char *container_id; /* 64 lower-case hex digits; NULL: only the pod is known */
 	const char *pod_uid;      /* canonical; NULL: the path names no pod */

@@ -11,7 +11,7 @@
 void pipeline_init(struct pipeline *p)
 {
 	memset(p, 0, sizeof(*p));
-	p->args = PIPELINE_ARGS_FULL;
+	p->args = REDACT_FULL;
 	pipeline_clocks(p);
 }
 
@@ -29,6 +29,7 @@ void pipeline_close(struct pipeline *p)
 		p->sinks[i]->close(p->sinks[i]);
 	for (unsigned i = 0; i < TAPIO_EV_MAX; i++)
 		free((char *)p->absent[i].json);
+	free(p->redacted);
 	memset(p, 0, sizeof(*p));
 }
 
@@ -40,7 +41,7 @@ void pipeline_close(struct pipeline *p)
 
 void pipeline_clocks(struct pipeline *p)
 {
-	int64_t offset = clock_offset_ns(CLOCK_REALTIME, CLOCK_BOOTTIME);
+	int64_t offset = p->read_offset ? p->read_offset() : clock_offset_ns(CLOCK_REALTIME, CLOCK_BOOTTIME);
 
 	if (llabs(offset - p->boot_to_wall_ns) >= CLOCK_STEP_NS)
 		p->boot_to_wall_ns = offset;
@@ -118,9 +119,19 @@ static int decide(struct pipeline *p, struct event_view *view, bool again)
 	return 1;
 }
 
+int pipeline_set_args(struct pipeline *p, enum redact_mode mode)
+{
+	if (mode != REDACT_FULL && !p->redacted)
+		p->redacted = malloc(sizeof(*p->redacted));
+	if (mode != REDACT_FULL && !p->redacted)
+		return -ENOMEM;
+	p->args = mode;
+	return 0;
+}
+
 int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t ts_boot_ns)
 {
-	struct event_view view = { .ev = data, .boot_to_wall_ns = p->boot_to_wall_ns };
+	struct event_view view = { .ev = data, .boot_to_wall_ns = p->boot_to_wall_ns }, shown;
 	unsigned sensor = sensor_of(data, size);
 	bool again = comes_again(p, data, size);
 	int err = event_check(data, size, &view.desc);
@@ -132,6 +143,7 @@ int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t 
 		*(err == -ENOENT ? &p->unknown[sensor] : &p->malformed[sensor]) += 1;
 		return 0;
 	}
+	p->records[view.desc->type] += !again;
 	if (p->limit && p->events >= p->limit)
 		return 1;
 	view.absent = &p->absent[view.desc->type];
@@ -141,7 +153,8 @@ int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t 
 		hold(p, view.ev);
 	if (err)
 		return err < 0 ? err : 0;
-	fan_out(p, &view);
+	redact_view(&view, p->args, p->redacted, &shown);
+	fan_out(p, &shown);
 	p->events++;
 	p->by_type[view.desc->type]++;
 	return enough(p);

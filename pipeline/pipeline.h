@@ -13,12 +13,10 @@
 #include "event/identity.h"
 #include "event/sink.h"
 #include "event/view.h"
+#include "pipeline/redact.h"
 #include "pipeline/select.h"
 
 #define PIPELINE_SINKS_MAX 8
-
-/* What becomes of process.command_args. */
-enum pipeline_args { PIPELINE_ARGS_OFF, PIPELINE_ARGS_REDACTED, PIPELINE_ARGS_FULL };
 
 struct pipeline {
 	struct event_sink *sinks[PIPELINE_SINKS_MAX]; /* owned */
@@ -28,7 +26,8 @@ struct pipeline {
 	/* Told once of each cgroup of which no event can be wanted; NULL: nobody wants to know. */
 	void (*unwanted)(void *arg, const struct tapio_cgroup_key *key);
 	void *unwanted_arg;
-	enum pipeline_args args; /* FULL after pipeline_init */
+	enum redact_mode args;     /* what becomes of process.command_args; FULL after pipeline_init */
+	struct redacted *redacted; /* memory for one event; NULL unless it was needed */
 	/* A record that waits for its identity and will come again: by cpu, ring and number. */
 	bool held;
 	uint64_t held_number;
@@ -36,12 +35,14 @@ struct pipeline {
 	uint64_t limit;         /* stop after this many events; 0: none */
 	uint64_t events;        /* given to the sinks, those that Tapio makes itself not counted */
 	uint64_t by_type[TAPIO_EV_MAX]; /* the same by type */
+	uint64_t records[TAPIO_EV_MAX]; /* taken from the rings, whatever became of them */
 	uint64_t unselected;    /* not wanted, which the kernel did not know */
 	/* By the sensor that the record names; 0: none that we know. */
 	uint64_t received[TAPIO_SENSOR_MAX];  /* records from the rings, refused ones included */
 	uint64_t malformed[TAPIO_SENSOR_MAX]; /* refused */
 	uint64_t unknown[TAPIO_SENSOR_MAX];   /* refused */
 	int64_t boot_to_wall_ns;
+	int64_t (*read_offset)(void); /* what boot_to_wall_ns follows; NULL: the clocks. Tests have their own */
 	int sink_error;   /* what a sink failed with; 0: none */
 	bool interrupted; /* a signal came while a sink was blocked; the owner clears it */
 	struct event_absent absent[TAPIO_EV_MAX];
@@ -50,6 +51,9 @@ struct pipeline {
 void pipeline_init(struct pipeline *p);
 void pipeline_add_sink(struct pipeline *p, struct event_sink *sink);
 void pipeline_close(struct pipeline *p);
+
+/* Decides what sinks see of arguments. 0 or -ENOMEM, and nothing changed. */
+int pipeline_set_args(struct pipeline *p, enum redact_mode mode);
 
 /* Reads the clocks anew: once per batch, so that clock steps and suspends are followed. */
 void pipeline_clocks(struct pipeline *p);

@@ -71,6 +71,9 @@ static enum match match_value(const struct event_view *view, enum select_kind ki
 	case SELECT_CONTAINER:
 		return match_container(who, value);
 	case SELECT_UNIT:
+		/* A unit inside a container is that container's word: it could hide behind one that is excluded. */
+		if (who->container_id || who->pod_uid)
+			return NO;
 		return match_text(who->unit, value) == YES ? YES : match_text(who->user_unit, value);
 	case SELECT_COMM:
 		return view->desc ? match_comm(view, value) : MAYBE;

@@ -176,8 +176,7 @@ static __always_inline void current_cgroups(const struct tapio_config *cfg, stru
 	ret->id = bpf_get_current_cgroup_id();
 	ret->legacy_id = 0;
 	if (cfg->legacy_subsystem)
-		ret->legacy_id = task_legacy_cgroup_id((void *)bpf_get_current_task(),
-						       cfg->legacy_subsystem);
+		ret->legacy_id = current_legacy_cgroup_id(cfg->legacy_subsystem);
 }
 #endif
 

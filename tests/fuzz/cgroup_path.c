@@ -131,6 +131,9 @@ static void check_below_container(const uint8_t *data, size_t size)
 		require(is_id(p.outer_container_id), "lost its container", path);
 	else
 		require(is_id(p.container_id) && !*p.pod_uid, "became another container", path);
+	cgroup_path_parse_outermost(path.data, path.length, &p);
+	check_result(&p, path);
+	require(is_id(p.container_id) && !*p.pod_uid && !p.depth, "believed a container", path);
 }
 
 /* What a user makes below his systemd stays marked as his. */

@@ -346,6 +346,30 @@ TEST(unit, cgroup_path_corpus)
 	}
 }
 
+/* Who does not believe in nodes gets the outermost container, and else the same. */
+TEST(unit, cgroup_path_outermost)
+{
+	unsigned nested = 0;
+
+	for (unsigned i = 0; i < COUNT_OF(corpus); i++) {
+		const struct row *row = &corpus[i];
+		size_t n = strlen(row->path);
+		struct cgroup_path got;
+
+		cgroup_path_parse_outermost(row->path, n, &got);
+		if (!row->depth) {
+			check_row(row, &got);
+			continue;
+		}
+		nested++;
+		check_bytes(row->path, "container", got.container_id, row->outer);
+		CHECK(!got.depth && !*got.pod_uid && !got.outer_container_id.length, "%s: still nested", row->path);
+		CHECK(got.box == !row->outer, "%s: box %d", row->path, got.box);
+		check_units(row->path, "host", &got.host, &row->host);
+	}
+	CHECK(nested >= 5, "only %u nested paths", nested);
+}
+
 /* A prefix that is neither slice nor unit changes nothing, unless the path is a relative or odd one. */
 TEST(unit, cgroup_path_any_prefix)
 {

@@ -320,8 +320,10 @@ TEST(unit, config_tells_what_takes_a_restart)
 	char keys[64];
 
 	REQUIRE(!config_defaults(&running), "no memory");
-	TAKES("process: {args: full}\nfilters: {include: [{comm: x}]}\nlimits: {events_per_second: 5}\nbpf_stats: off");
+	TAKES("process: {args: full}\nfilters: {include: [{comm: x}]}\nlimits: {events_per_second: 5}");
 	CHECK(!config_needs_restart(&running, &config, keys, sizeof(keys)) && !*keys, "%s", keys);
+	TAKES("sinks: [{type: stdout, format: table}]\nbpf_stats: off");
+	CHECK(config_needs_restart(&running, &config, keys, sizeof(keys)) && !strcmp(keys, "sinks, bpf_stats"), "%s", keys);
 	TAKES("listen: 127.0.0.1:1\nsocket: /run/tapio/tapio.sock\nbuffers: {bulk: 9MiB, control: 8MiB}\nevents: {process.fork: on}");
 	CHECK(config_needs_restart(&running, &config, keys, sizeof(keys)) && !strcmp(keys, "events, buffers.control, listen"), "%s",
 	      keys);

@@ -277,6 +277,33 @@ TEST(unit, file_torn_line)
 	remove_dir();
 }
 
+/* Half an event, which somebody who was killed left. */
+TEST(unit, file_half_event)
+{
+	static char large[5 << 20];
+	struct writer *w;
+	size_t written;
+
+	make_dir();
+	put_file(at("f"), "{\"time\":\"1\"}\n{\"time\":\"2\",\"ev");
+	w = open_file(at("f"), 0, 0);
+	CHECK(!put_lines(w, "{}\n", &written), "write");
+	check_file(at("f"), "{\"time\":\"1\"}\n{}\n");
+	w->close(w);
+	put_file(at("f"), "{\"time\":\"2\"}"); /* all but its end: nobody can tell */
+	w = open_file(at("f"), 0, 0);
+	CHECK(!put_lines(w, "{}\n", &written), "write");
+	check_file(at("f"), "{}\n");
+	w->close(w);
+	memset(large, 'x', sizeof(large) - 1); /* longer than any event: not ours */
+	memcpy(large, "{\"time\":\"", 9);
+	put_file(at("f"), large);
+	w = open_file(at("f"), 0, 0);
+	CHECK(size_of(at("f")) == (off_t)sizeof(large) - 1, "cut to %lld", (long long)size_of(at("f")));
+	w->close(w);
+	remove_dir();
+}
+
 /* A disk that is full takes part of a line: it is taken back. */
 TEST(unit, file_full_disk_cuts_no_line)
 {

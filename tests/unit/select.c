@@ -15,6 +15,7 @@ static const struct event_identity cart = { .container_id = ID,
 					    .pod_namespace = "shop" };
 static const struct event_identity nginx = { .unit = "nginx.service", .slice = "system.slice" };
 static const struct event_identity of_user = { .unit = "user@1000.service", .user_unit = "app.service" };
+static const struct event_identity impostor = { .container_id = ID, .unit = "nginx.service" };
 static const struct event_identity late = { .container_id = ID, .reason = IDENTITY_LATE };
 
 static bool wanted(const struct selector *s, const struct event_identity *who)
@@ -84,6 +85,17 @@ TEST(unit, select_kinds_and_values)
 	for (unsigned i = 0; i < SELECT_RULES_MAX - 1; i++)
 		CHECK(!select_want(&s, SELECT_COMM, "x"), "value %u", i);
 	CHECK(select_want(&s, SELECT_COMM, "x"), "more values than fit");
+}
+
+/* What a container calls a unit is no reason to tell, or not to tell, of it. */
+TEST(unit, select_unit_in_a_container)
+{
+	struct selector s = { .exclude = { { { [SELECT_UNIT] = "nginx.service" } } }, .nexclude = 1 };
+
+	CHECK(!wanted(&s, &nginx) && wanted(&s, &impostor), "exclude");
+	s = (struct selector){ .ninclude = 0 };
+	select_want(&s, SELECT_UNIT, "nginx.service");
+	CHECK(wanted(&s, &nginx) && !wanted(&s, &impostor), "want");
 }
 
 TEST(unit, select_rules)

@@ -195,6 +195,48 @@ TEST(unit, who_ids_are_used_again)
 	teardown();
 }
 
+/*
+ * Below a container somebody made the cgroup of another one. It is that one where the disk has it and not
+ * the outer container, which is so on a node that is itself a container; else it is the outer one.
+ */
+TEST(unit, who_claims)
+{
+#define OUTER "0000111122223333444455556666777788889999aaaabbbbccccddddeeeeffff"
+#define CLAIM "/docker/" OUTER "/kubelet" POD_PATH
+#define OTHER "1111111122223333444455556666777788889999aaaabbbbccccddddeeeeffff"
+	const struct event_identity *who;
+	char path[512];
+
+	setup(true, 100);
+	CHECK(!who_start(f.who), "no thread");
+	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 1, CLAIM);
+	expect_cart(identity_of(1, 0));
+	/* of another pod than the disk says, or of nobody that it knows */
+	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 2,
+		      "/docker/" OUTER "/kubepods/burstable/pod00000000-4c1e-4a0f-9a6b-1f2e3d4c5b6a/" ID);
+	who = identity_of(2, 0);
+	CHECK(same(who->container_id, OUTER) && !who->pod_uid && who->reason == IDENTITY_NO_STATE, "%s", who->json);
+	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 3, "/docker/" OUTER "/kubepods/burstable/pod" UID "/" OTHER);
+	who = identity_of(3, 0);
+	CHECK(same(who->container_id, OUTER) && !who->pod_uid && !who->pod_name, "%s", who->json);
+	/* one that the disk has, too */
+	snprintf(path, sizeof(path), "%s/var/lib/docker/containers/" OUTER, f.root);
+	for (char *at = path + strlen(f.root); (at = strchr(at + 1, '/'));) {
+		*at = '\0';
+		mkdir(path, 0755);
+		*at = '/';
+	}
+	mkdir(path, 0755);
+	strcat(path, "/config.v2.json");
+	write_file(path, "{\"ID\":\"" OUTER "\",\"Name\":\"/guest\",\"Config\":{\"Image\":\"img\"}}", 0644);
+	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 4, CLAIM "/x");
+	who = identity_of(4, 0);
+	CHECK(same(who->container_id, OUTER) && same(who->container_name, "guest") && !who->pod_uid && !who->pod_name &&
+		      !who->reason,
+	      "%s", who->json);
+	teardown();
+}
+
 /* A resolver that does not answer costs WHO_WAIT_NS once, not per record. */
 TEST(unit, who_late)
 {

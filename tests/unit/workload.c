@@ -24,7 +24,7 @@ TEST(unit, workload_containerd)
 {
 	const struct wanted_workload wanted = { "containerd", "web", IMAGE, UID1, "shop-7d4b9", "prod", "web", false };
 
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	HOST_CHECK("an empty host", ID1, UID1, -ENOENT, .uid = UID1);
 	put_cri_container(CONTAINERD "k8s.io/" ID1 "/config.json");
 	host_check("in a pod", ID1, UID1, 0, &wanted);
@@ -42,7 +42,7 @@ TEST(unit, workload_containerd_places)
 	};
 	const struct wanted_workload wanted = { "containerd", "web", IMAGE, UID1, "shop-7d4b9", "prod", "web", false };
 
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	for (unsigned i = 0; i < sizeof(places) / sizeof(*places); i++) {
 		put_cri_container(places[i]);
 		host_check(places[i], ID1, UID1, 0, &wanted);
@@ -54,7 +54,7 @@ TEST(unit, workload_containerd_places)
 /* containerd before 1.6.11 */
 TEST(unit, workload_containerd_follows_the_sandbox)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put(CONTAINERD "k8s.io/" ID1 "/config.json",
 		 "{\"annotations\":{" CRI("container-type") "\"container\"," CRI("container-name") "\"web\"," CRI(
 			 "sandbox-id") "\"" ID2 "\"}}");
@@ -73,7 +73,7 @@ TEST(unit, workload_containerd_follows_the_sandbox)
 
 TEST(unit, workload_containerd_namespaces)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put(CONTAINERD "default/" ID1 "/config.json",
 		 "{\"annotations\":{\"nerdctl/name\":\"db_1\",\"nerdctl/namespace\":\"default\"}}");
 	HOST_CHECK("nerdctl", ID1, NULL, 0, .runtime = "containerd", .name = "db_1");
@@ -88,7 +88,7 @@ TEST(unit, workload_containerd_namespaces)
 
 TEST(unit, workload_containerd_passes_what_is_no_bundle)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put(CONTAINERD "a-file", "x");
 	host_put(CONTAINERD "a-folder/" ID1 "/log.json", "x");
 	host_put(CONTAINERD "z/" ID1 "/config.json", "{\"annotations\":{\"nerdctl/name\":\"db\"}}");
@@ -97,7 +97,7 @@ TEST(unit, workload_containerd_passes_what_is_no_bundle)
 
 TEST(unit, workload_containerd_sandbox_of_another_pod)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put(CONTAINERD "k8s.io/" ID1 "/config.json",
 		 "{\"annotations\":{" CRI("container-name") "\"web\"," CRI("sandbox-id") "\"" ID2 "\"}}");
 	host_put(CONTAINERD "k8s.io/" ID2 "/config.json",
@@ -113,7 +113,7 @@ TEST(unit, workload_containerd_sandbox_of_another_pod)
 
 TEST(unit, workload_crio)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put("run/containers/storage/overlay-containers/" ID1 "/userdata/config.json",
 		 "{\"annotations\":{" CRIO_POD ",\"io.kubernetes.container.name\":\"web\"," CRIO(
 			 "ContainerType") "\"container\"," CRIO("ImageName") "\"" IMAGE "\"," CRIO("Name") "\"k8s_web_shop\"}}");
@@ -130,7 +130,7 @@ TEST(unit, workload_crio)
 
 TEST(unit, workload_crio_labels)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put(STORAGE ID1 "/userdata/config.json",
 		 "{\"annotations\":{" CRIO("ContainerType") "\"container\"," CRIO(
 			 "Labels") "\"{\\\"io.kubernetes.container.name\\\":\\\"web\\\","
@@ -148,7 +148,7 @@ TEST(unit, workload_podman)
 				    "\",\"names\":[\"db\",\"alias\"],\"metadata\":"
 				    "\"{\\\"image-name\\\":\\\"docker.io/library/postgres:16\\\"}\"}]";
 
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put(STORAGE ID1 "/userdata/config.json", config);
 	HOST_CHECK("without a name", ID1, NULL, -ENOENT, .runtime = "podman");
 	host_put(STORAGE "containers.json", names);
@@ -164,7 +164,7 @@ TEST(unit, workload_podman)
 
 TEST(unit, workload_docker)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put(DOCKER ID1 "/config.v2.json",
 		 "{\"ID\":\"" ID1 "\",\"Name\":\"/db\",\"Image\":\"sha256:" ID2 "\",\"Config\":{\"Image\":\"postgres:16\","
 		 "\"Labels\":{\"io.kubernetes.pod.name\":\"Shop!\",\"io.kubernetes.pod.uid\":\"" UID1 "\","
@@ -186,7 +186,7 @@ TEST(unit, workload_docker_in_a_pod)
 	"\"Config\":{\"Image\":\"web:1\",\"Labels\":{\"io.kubernetes.pod.name\":\"shop\","         \
 	"\"io.kubernetes.pod.namespace\":\"prod\",\"io.kubernetes.pod.uid\":\"" UID1 "\","         \
 	"\"io.kubernetes.container.name\":\"" container "\"" more "}}}"
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put(DOCKER ID1 "/config.v2.json",
 		 "{\"ID\":\"" ID1 "\",\"Name\":\"/k8s_web_shop_prod_x_0\"," LABELS("web", ""));
 	HOST_CHECK("a container", ID1, UID1, 0,
@@ -204,7 +204,7 @@ TEST(unit, workload_log_folders)
 {
 	static const char static_uid[] = "8b1d47e6a1b5c2fd3e4f506172839405";
 
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_mkdir("var/log/pods/prod_shop_" UID1);
 	host_mkdir("var/log/pods/kube-system_etcd-node1_8b1d47e6a1b5c2fd3e4f506172839405");
 	host_mkdir("var/log/pods/odd");
@@ -220,7 +220,7 @@ TEST(unit, workload_log_folders)
 
 TEST(unit, workload_log_links)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put("var/log/containers/shop_prod_web-a-" ID1 ".log", "");
 	host_put("var/log/containers/shop_prod_web.log", "");
 	host_put("var/log/containers/" ID1 ".log", "");
@@ -234,7 +234,7 @@ TEST(unit, workload_log_links)
 
 TEST(unit, workload_log_links_do_not_name_all)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put("var/log/containers/shop_prod_web-" ID1 ".log", "");
 	host_put("var/log/containers/shop_prod_web-" ID2 ".log", "");
 	host_put(DOCKER ID1 "/config.v2.json", "{\"ID\":\"" ID1 "\",\"Name\":\"/db\"}");
@@ -258,7 +258,7 @@ static void put_cni(const char *id_inside, const char *uid)
 
 TEST(unit, workload_cni)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	put_cni(ID2, UID1);
 	HOST_CHECK("the sandbox itself", ID2, UID1, 0, .uid = UID1, .pod = "shop", .namespace = "prod");
 	HOST_CHECK("a path without a pod", ID2, NULL, 0, .uid = UID1, .pod = "shop", .namespace = "prod");
@@ -277,7 +277,7 @@ TEST(unit, workload_cni)
 /* The path wins: it is the kernel's word about the process at hand. */
 TEST(unit, workload_of_another_pod)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	put_cri_container(CONTAINERD "k8s.io/" ID1 "/config.json");
 	HOST_CHECK("distrusted", ID1, UID2, -ESTALE, .runtime = "containerd", .uid = UID2);
 	host_mkdir("var/log/pods/dev_blog_" UID2);
@@ -287,7 +287,7 @@ TEST(unit, workload_of_another_pod)
 
 TEST(unit, workload_first_runtime_does_not_hide_the_next)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_mkdir(CONTAINERD "k8s.io/" ID1 "/config.json"); /* a folder */
 	HOST_CHECK("unreadable", ID1, NULL, -EBADMSG);
 	host_put(DOCKER ID1 "/config.v2.json", "{\"ID\":\"" ID1 "\",\"Name\":\"/db\"}");
@@ -296,7 +296,7 @@ TEST(unit, workload_first_runtime_does_not_hide_the_next)
 
 TEST(unit, workload_keeps_no_memory)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	put_cri_container(CONTAINERD "k8s.io/" ID1 "/config.json");
 	host_check_memory(ID1, UID1);
 	host_check_memory(ID1, UID2);

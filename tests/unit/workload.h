@@ -14,8 +14,12 @@
 #define STORAGE "var/lib/containers/storage/overlay-containers/"
 #define DOCKER "var/lib/docker/containers/"
 
-/* Makes the root, removed when the test ends; the path in it as a C string, valid until the next call. */
-void host_begin(void);
+/* Makes the root; a test begins with: _cleanup_host_ int host = host_begin(); */
+int host_begin(void);
+void host_end(const int *host);
+#define _cleanup_host_ __attribute__((cleanup(host_end)))
+
+/* A path in it as a C string, valid until the next call. */
 const char *host_path(const char *path);
 
 /* Files, with the folders above them. */

@@ -14,7 +14,6 @@
 #include "tests/test.h"
 
 static char root[64];
-static pid_t owner;
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -24,18 +23,17 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
-static void remove_root(void)
-{
-	if (getpid() == owner)
-		nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-void host_begin(void)
+int host_begin(void)
 {
 	strcpy(root, "/tmp/tapio-host-XXXXXX");
 	REQUIRE(mkdtemp(root), "mkdtemp: %s", strerror(errno));
-	owner = getpid();
-	atexit(remove_root);
+	return 0;
+}
+
+void host_end(const int *host)
+{
+	(void)host;
+	CHECK(!nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS), "%s stays: %s", root, strerror(errno));
 }
 
 const char *host_path(const char *path)

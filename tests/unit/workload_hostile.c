@@ -49,7 +49,7 @@ TEST(unit, workload_refuses_values)
 		{ "an image with a quote", "{\"annotations\":{\"io.kubernetes.cri.image-name\":\"a\\\"b\"}}" },
 	};
 
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put(FILE1, NAME("\"web\""));
 	HOST_CHECK("a good one", ID1, NULL, 0, .runtime = "containerd", .name = "web", .container = "web");
 	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
@@ -65,7 +65,7 @@ TEST(unit, workload_limits_of_values)
 {
 	char name[300], text[400];
 
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	for (unsigned length = 252; length < 256; length++) {
 		bool good = length <= 253;
 
@@ -84,7 +84,7 @@ TEST(unit, workload_refuses_malformed_json)
 		"", "{", "{}x", "\xff", "nul", "7", "{\"annotations\":{\"a\":\"\xff\"}}", "{\"a\":1,}", "{'a':1}",
 	};
 
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
 		host_put(FILE1, rows[i]);
 		HOST_CHECK(rows[i], ID1, NULL, -EBADMSG);
@@ -105,7 +105,7 @@ static void put_repeated(const char *piece, size_t times)
 
 TEST(unit, workload_refuses_large_json)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	put_repeated("[", 100000);
 	HOST_CHECK("deep", ID1, NULL, -EFBIG);
 	put_repeated("{\"a\":", 100000);
@@ -134,7 +134,7 @@ TEST(unit, workload_accepts_much_text)
 	static char text[300000] = "{\"annotations\":{\"nerdctl/name\":\"db\",\"x\":\"";
 	size_t n = strlen(text), end = sizeof(text) - 4;
 
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	for (; n < end; n += 4)
 		memcpy(text + n, ",[\\\"", 4);
 	memcpy(text + n, "\"}}", 3);
@@ -173,7 +173,7 @@ static void check_linked_bundle(void)
 
 TEST(unit, workload_odd_files)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put(FILE1, NAME("\"web\""));
 	check_odd_files();
 	check_linked_bundle();
@@ -205,7 +205,7 @@ static void forbid_openat2(int with_errno)
 
 TEST(unit, workload_without_openat2)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	forbid_openat2(ENOSYS);
 	host_put(FILE1, NAME("\"web\""));
 	HOST_CHECK("a good one", ID1, NULL, 0, .runtime = "containerd", .name = "web", .container = "web");
@@ -220,7 +220,7 @@ TEST(unit, workload_without_openat2)
 
 TEST(unit, workload_without_openat2_by_eperm)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	forbid_openat2(EPERM);
 	host_put(FILE1, NAME("\"web\""));
 	HOST_CHECK("a good one", ID1, NULL, 0, .runtime = "containerd", .name = "web", .container = "web");
@@ -229,7 +229,7 @@ TEST(unit, workload_without_openat2_by_eperm)
 /* A place may be a link, as the owner of the machine likes; it stays below the host's root. */
 TEST(unit, workload_linked_places)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put("data/docker/containers/" ID1 "/config.v2.json", "{\"ID\":\"" ID1 "\",\"Name\":\"/db\"}");
 	host_mkdir("var/lib");
 	REQUIRE(!symlink("/data/docker", host_path("var/lib/docker")), "symlink: %s", strerror(errno));
@@ -252,7 +252,7 @@ TEST(unit, workload_too_many_names)
 {
 	char path[128];
 
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	for (unsigned i = 0; i < 8200; i++) {
 		snprintf(path, sizeof(path), "var/log/pods/prod_p%u_%032x", i, i);
 		host_mkdir(path);
@@ -262,7 +262,7 @@ TEST(unit, workload_too_many_names)
 
 TEST(unit, workload_unreadable)
 {
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	host_put(FILE1, NAME("\"web\""));
 	chmod(host_path(""), 0755);
 	chmod(host_path(FILE1), 0600);
@@ -292,7 +292,7 @@ TEST(unit, workload_odd_queries)
 	struct workload_query query = { ID1, UID1 };
 	struct workload w;
 
-	host_begin();
+	_cleanup_host_ int host = host_begin();
 	for (unsigned i = 0; i < COUNT_OF(rows); i++)
 		HOST_CHECK(rows[i].id ? rows[i].id : "none", rows[i].id, rows[i].uid, -EINVAL);
 	CHECK(workload_read("/nowhere/at/all", &query, &w) == -ENOENT, "a host that is not there");
