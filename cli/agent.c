@@ -32,7 +32,7 @@ static const char help[] =
 	"      --listen ADDRESS    serve /metrics, /healthz, /readyz and /capabilities there, or off\n"
 	"      --socket PATH       serve 'tapio status' and 'tapio trace --attach' there, or off\n"
 	"      --bpf-stats off|sampled|always  count the run time of BPF programs\n"
-	"      --heartbeat SECONDS how long a hook may be silent before it is tested (60)\n"
+	"      --heartbeat SECONDS  how long a hook may be silent before it is tested (60)\n"
 	"      --keep-privileges   give up nothing: no dropped capabilities, no seccomp filter\n"
 	RUN_OPTIONS_HELP
 	"\nOptions go before the file. Exit status: 0 ended by a signal; 1 no sensor runs, or an error; 2 wrong\n"
