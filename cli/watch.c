@@ -62,16 +62,25 @@ int watch_select(struct watch *w)
 
 /* ---- opening ---- */
 
+/* Whether moves of processes from one cgroup to another are told. */
+static bool tells_moves(const struct collector *c)
+{
+	const struct sensor_run *run = &c->runs[TAPIO_SENSOR_CGROUP];
+
+	return run->tier && (run->events & EVENT_BIT(TAPIO_EV_CGROUP_ENTERED)) &&
+	       tier_gives_event(run->tier, event_desc_by_type(TAPIO_EV_CGROUP_ENTERED));
+}
+
 static int open_identity(struct watch *w, char *why, size_t size)
 {
 	const struct legacy_hierarchy *legacy = &w->collector.legacy;
 	struct who_options options = {
 		.cgroups_max = w->options->cgroups ? w->options->cgroups : WATCH_CGROUPS_DEFAULT,
 		.lineage = w->collector.lineage,
+		.moves_unseen = !tells_moves(&w->collector),
 		.resolver = { .host_root = w->options->host_root ? w->options->host_root : "/",
 			      .legacy_hierarchy = legacy->number,
-			      .legacy_mount = legacy->mount[0] ? legacy->mount : NULL,
-			      .legacy_controller = legacy->controller },
+			      .legacy_mount = legacy->mount[0] ? legacy->mount : NULL },
 		.render = json_identity,
 		.known = identity_known,
 		.arg = w,
@@ -256,6 +265,20 @@ static void report_cause(struct watch *w, unsigned sensor, unsigned cause, uint6
 		pipeline_lost(&w->pipeline, sensor, cause, count - told, interval, NULL, NULL);
 }
 
+/* Whether records were lost since the last time, of which user space learns who processes are. */
+static bool lost_more(const struct watch *w, const struct losses *losses)
+{
+	uint64_t before = 0, now = 0;
+
+	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++)
+		for (unsigned cause = 0; cause < TAPIO_CAUSE_MAX; cause++)
+			if (cause != TAPIO_CAUSE_BUDGET && cause != TAPIO_CAUSE_UNREADABLE) {
+				before += w->reported.count[s][cause];
+				now += losses->count[s][cause];
+			}
+	return now > before;
+}
+
 void watch_report_losses(struct watch *w, bool settled)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), interval = now - w->reported_ns;
@@ -272,6 +295,8 @@ void watch_report_losses(struct watch *w, bool settled)
 				report_cause(w, s, cause, losses.count[s][cause] - w->reported.count[s][cause],
 					     interval);
 	}
+	if (w->who && lost_more(w, &losses))
+		who_doubt(w->who);
 	w->reported = losses;
 	w->reported_ns = now;
 }

@@ -29,6 +29,7 @@ struct process {
 	uint8_t state;  /* enum lineage_state */
 	bool ended;
 	bool moved; /* since /proc was asked: its answer is older */
+	uint32_t doubts;   /* lineage.doubts when its place was learnt */
 	uint64_t asked_ns; /* CLOCK_MONOTONIC */
 	struct place place;
 };
@@ -38,6 +39,7 @@ struct lineage {
 	uint32_t *buckets;
 	uint32_t used, first_ended, last_ended; /* lists: index + 1 */
 	uint64_t refused; /* processes that found no place */
+	uint32_t doubts;  /* how often records were lost: places learnt before are not sure any more */
 };
 
 int lineage_open(struct lineage *l);

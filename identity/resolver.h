@@ -24,7 +24,7 @@ enum question_kind { QUESTION_PATH, QUESTION_WORKLOAD, QUESTION_PROCESS };
 struct question {
 	enum question_kind kind;
 	struct group_ref group; /* PATH, WORKLOAD: who wants to know */
-	uint64_t id;            /* PATH */
+	uint64_t id;            /* PATH: the cgroup's; PROCESS: comes back with the answer */
 	uint32_t hierarchy;     /* PATH */
 	uint32_t pid;           /* PROCESS */
 	uint64_t due_ns;        /* WORKLOAD: not before this, CLOCK_MONOTONIC */
@@ -49,7 +49,6 @@ struct resolver_options {
 	const char *host_root;
 	const char *v2_mount; /* NULL: there is none */
 	const char *legacy_mount;
-	const char *legacy_controller;
 	uint32_t legacy_hierarchy; /* 0: none */
 };
 

@@ -12,6 +12,7 @@
 #include "base/cgroup.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/host.h"
 #include "identity/describe.h"
 #include "identity/who_internal.h"
 
@@ -194,7 +195,7 @@ static void observe(struct identifier *identifier, const struct event_view *view
 }
 
 /* A cgroup whose creation was not seen is looked up by its id. */
-static struct group *group_of(struct who *w, uint32_t hierarchy, uint64_t id)
+struct group *who_group(struct who *w, uint32_t hierarchy, uint64_t id)
 {
 	struct group *group;
 
@@ -259,8 +260,8 @@ static int identify(struct identifier *identifier, const struct event_view *view
 		if (follow_identify(w, view, &v2, &legacy))
 			return -EAGAIN;
 	} else {
-		v2 = group_of(w, 0, key.id);
-		legacy = group_of(w, w->options.resolver.legacy_hierarchy, key.legacy_id);
+		v2 = who_group(w, 0, key.id);
+		legacy = who_group(w, w->options.resolver.legacy_hierarchy, key.legacy_id);
 	}
 	if (is_awaited(w, v2) || is_awaited(w, legacy))
 		return -EAGAIN;
@@ -322,6 +323,7 @@ struct who *who_open(const struct who_options *options, char *why, size_t size)
 	w->identifier = (struct identifier){ .observe = observe, .identify = identify };
 	w->max_bytes = (size_t)w->groups.max * WHO_BYTES_PER_GROUP;
 	w->ids = !options->lineage || tracepoints_tell_ids(&options->resolver);
+	w->proc = host_pid_namespace() && host_cgroup_namespace();
 	if (options->render)
 		render_no_cgroup(w);
 	return w;
@@ -346,6 +348,11 @@ void who_close(struct who *w)
 struct identifier *who_identifier(struct who *w)
 {
 	return &w->identifier;
+}
+
+void who_doubt(struct who *w)
+{
+	w->lineage.doubts++;
 }
 
 int who_fd(const struct who *w)

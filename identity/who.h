@@ -27,6 +27,7 @@
 struct who_options {
 	uint32_t cgroups_max;
 	bool lineage; /* records do not tell cgroups reliably: follow processes */
+	bool moves_unseen; /* with lineage: no cgroup.entered comes; /proc is asked at each exec instead */
 	struct resolver_options resolver;
 	/* Makes event_identity.json. */
 	void (*render)(struct buf *out, const struct event_identity *who);
@@ -58,6 +59,12 @@ void who_close(struct who *w);
 int who_walk(struct who *w);
 
 struct identifier *who_identifier(struct who *w);
+
+/*
+ * Records were lost, perhaps of forks and moves: processes that are followed are looked up once more
+ * before anything is said of them.
+ */
+void who_doubt(struct who *w);
 
 /* Becomes readable when answers wait: then who_answers. */
 int who_fd(const struct who *w);

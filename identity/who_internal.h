@@ -15,6 +15,7 @@ struct who {
 	struct event_identity no_cgroup;
 	bool ids;  /* records of the cgroup sensor tell the ids that everybody else uses */
 	bool slow; /* the resolver was late and has not answered since */
+	bool proc; /* /proc numbers processes and names cgroups as records do */
 	size_t bytes, max_bytes;
 	uint64_t identified, late, missed, unknown[IDENTITY_REASONS];
 };
@@ -25,6 +26,8 @@ uint64_t who_key(const struct who *w, uint64_t id, struct bytes path);
 /* A cgroup that is there, or was made. Takes `path` over, which must not be NULL. */
 struct group *who_enter(struct who *w, uint32_t hierarchy, uint64_t id, char *path);
 void who_name(struct who *w, struct group *group, char *path);
+/* The cgroup of an id, looked up if its creation was missed; NULL: id is 0. May forget any other. */
+struct group *who_group(struct who *w, uint32_t hierarchy, uint64_t id);
 bool who_may_wait(struct who *w, uint64_t asked_ns);
 
 /* ---- follow.c: processes whose records do not tell their cgroups ---- */
