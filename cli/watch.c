@@ -77,6 +77,8 @@ static int open_identity(struct watch *w, char *why, size_t size)
 	struct who_options options = {
 		.cgroups_max = w->options->cgroups ? w->options->cgroups : WATCH_CGROUPS_DEFAULT,
 		.lineage = w->collector.lineage,
+		.classic_ids = w->collector.runs[TAPIO_SENSOR_CGROUP].tier &&
+			       w->collector.runs[TAPIO_SENSOR_CGROUP].tier->abi,
 		.moves_unseen = !tells_moves(&w->collector),
 		.resolver = { .host_root = w->options->host_root ? w->options->host_root : "/",
 			      .legacy_hierarchy = legacy->number,

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "identity/describe.h"
 #include "identity/who_internal.h"
 
 /* ---- how sure a place is ---- */
@@ -78,7 +79,10 @@ static void moved(struct who *w, const struct tapio_cgroup_entered *e)
 	if (!e->path.length)
 		return;
 	path = strndup((const char *)e + e->path.offset, e->path.length);
-	ref = group_of_path(w, e->hierarchy, e->id, &path);
+	if (who_path_is_cut(w, (struct bytes){ path, e->path.length }))
+		ref = groups_ref(&w->groups, who_group(w, e->hierarchy, e->id));
+	else
+		ref = group_of_path(w, e->hierarchy, e->id, &path);
 	if (e->hierarchy)
 		p->place.legacy = ref;
 	else
@@ -194,5 +198,8 @@ int follow_identify(struct who *w, const struct event_view *view, struct group *
 	v2 = w->ids ? who_group(w, 0, view->ev->cgroup_id) : NULL; /* first: it may take another's place */
 	*ret_v2 = v2 || !p ? v2 : groups_at(&w->groups, p->place.v2);
 	*ret_legacy = p ? groups_at(&w->groups, p->place.legacy) : NULL;
+	/* Runtimes put containers into v1 where there is one: then v2 may say less than the truth. */
+	if (w->options.resolver.legacy_hierarchy && !*ret_legacy && group_rank(*ret_v2) != RANK_WORKLOAD)
+		*ret_v2 = NULL;
 	return 0;
 }

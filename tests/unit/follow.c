@@ -94,7 +94,8 @@ static void expect(unsigned type, uint32_t tgid, const char *unit)
 /* Without a hierarchy ids are not told; then a path is what a cgroup is known by. */
 static void setup(bool moves_unseen)
 {
-	const struct who_options o = { .cgroups_max = 16, .lineage = true, .moves_unseen = moves_unseen,
+	const struct who_options o = { .cgroups_max = 16, .lineage = true, .classic_ids = true,
+				       .moves_unseen = moves_unseen,
 				       .render = json_identity, .resolver.host_root = "/nonexistent" };
 	char why[256];
 
