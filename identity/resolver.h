@@ -16,6 +16,7 @@
 #include "identity/groups.h"
 
 #define RESOLVER_QUEUE_MAX 1024 /* questions waiting */
+#define RESOLVER_LATER_MAX 256  /* of these, such as are not due yet */
 #define RESOLVER_CACHE 256      /* containers whose names are kept for RESOLVER_FRESH_NS */
 #define RESOLVER_FRESH_NS 10000000000ull
 
@@ -66,7 +67,10 @@ int resolver_start(struct resolver *r);
 /* Readable when answers wait. */
 int resolver_fd(const struct resolver *r);
 
-/* 0, or -EAGAIN if the queue is full (counted). */
+/*
+ * 0, or -EAGAIN if the queue is full (counted). Those that are not due yet get a part of it only: whoever
+ * makes containers that nothing names does not take the place of others.
+ */
 int resolver_ask(struct resolver *r, const struct question *question);
 
 /* False if none waits. */

@@ -116,3 +116,20 @@ TEST(unit, who_does_not_tell_half_a_path)
 	CHECK(is->cgroup_path && strlen(is->cgroup_path) == 1022, "%s", is->json);
 	who_close(who);
 }
+
+/* Containers that nothing names are asked for again later: not in the place of others. */
+TEST(unit, who_retries_leave_room)
+{
+	const struct resolver_options o = { .host_root = "/nonexistent" };
+	struct resolver *r = resolver_open(&o);
+	struct question q = { .kind = QUESTION_WORKLOAD, .due_ns = UINT64_MAX };
+	unsigned taken = 0;
+
+	REQUIRE(r, "no memory");
+	for (unsigned i = 0; i < RESOLVER_QUEUE_MAX; i++)
+		taken += !resolver_ask(r, &q);
+	q.due_ns = 0;
+	CHECK(taken == RESOLVER_LATER_MAX && !resolver_ask(r, &q), "%u of %u places were taken", taken,
+	      RESOLVER_QUEUE_MAX);
+	resolver_close(r);
+}
