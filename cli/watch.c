@@ -40,7 +40,8 @@ static void cgroup_unwanted(void *arg, const struct tapio_cgroup_key *key)
 
 	if (w->verdicts >= TAPIO_VERDICTS_MAX)
 		forget_verdicts(w);
-	if (!bpf_map_update_elem(w->collector.transport.verdicts_fd, key, &one, BPF_ANY))
+	/* What was in the ring then comes here too: once is enough. */
+	if (!bpf_map_update_elem(w->collector.transport.verdicts_fd, key, &one, BPF_NOEXIST))
 		w->verdicts++;
 }
 
