@@ -62,7 +62,7 @@ static __always_inline int report(void *ctx, u32 type, u16 root, u16 id, u16 pat
 
 	if (!rec)
 		return 0;
-	rec->id = field_u64(ctx, id);
+	rec->id = id ? field_u64(ctx, id) : 0; /* 0: this kernel does not tell it */
 	rec->hierarchy = hierarchy;
 	return send(ctx, rec, &rec->path, sizeof(*rec), field_u32(ctx, path));
 }
@@ -110,7 +110,7 @@ int cgroup_attach_abi(void *ctx)
 	rec = (void *)begin(TAPIO_EV_CGROUP_ENTERED, sizeof(*rec), hierarchy);
 	if (!rec)
 		return TP_PASS;
-	rec->id = field_u64(ctx, l->attach_id);
+	rec->id = l->attach_id ? field_u64(ctx, l->attach_id) : 0;
 	rec->hierarchy = hierarchy;
 	rec->pid = field_u32(ctx, l->attach_pid);
 	send(ctx, (void *)rec, &rec->path, sizeof(*rec), field_u32(ctx, l->attach_path));

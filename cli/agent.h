@@ -44,7 +44,6 @@ struct agent {
 	char reload_error[CONFIG_WHY_MAX]; /* "": the last reload was applied */
 	uint64_t notify_ns, notified_ns; /* how often the service manager wants to hear of us */
 	uint64_t memory_max_bytes;       /* by the formula */
-	bool failed; /* the loop ended because of an error */
 };
 
 /* ---- agent.c ---- */

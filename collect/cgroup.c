@@ -9,20 +9,21 @@
 
 #define LAYOUT(member) offsetof(struct tapio_cgroup_layout, member)
 
+/* Before 5.5 ids are 32 bits, and of another kind: these are not told. */
 static const struct layout_field layout[] = {
-	{ "cgroup/cgroup_mkdir", "root", LAYOUT(mkdir_root), false },
-	{ "cgroup/cgroup_mkdir", "id", LAYOUT(mkdir_id), false },
-	{ "cgroup/cgroup_mkdir", "path", LAYOUT(mkdir_path), false },
-	{ "cgroup/cgroup_rmdir", "root", LAYOUT(rmdir_root), false },
-	{ "cgroup/cgroup_rmdir", "id", LAYOUT(rmdir_id), false },
-	{ "cgroup/cgroup_rmdir", "path", LAYOUT(rmdir_path), false },
-	{ "cgroup/cgroup_rename", "root", LAYOUT(rename_root), false },
-	{ "cgroup/cgroup_rename", "id", LAYOUT(rename_id), false },
-	{ "cgroup/cgroup_rename", "path", LAYOUT(rename_path), false },
-	{ "cgroup/cgroup_attach_task", "dst_root", LAYOUT(attach_root), false },
-	{ "cgroup/cgroup_attach_task", "dst_id", LAYOUT(attach_id), false },
-	{ "cgroup/cgroup_attach_task", "pid", LAYOUT(attach_pid), false },
-	{ "cgroup/cgroup_attach_task", "dst_path", LAYOUT(attach_path), false },
+	{ "cgroup/cgroup_mkdir", "root", LAYOUT(mkdir_root), LAYOUT_REQUIRED },
+	{ "cgroup/cgroup_mkdir", "id", LAYOUT(mkdir_id), LAYOUT_OPTIONAL_U64 },
+	{ "cgroup/cgroup_mkdir", "path", LAYOUT(mkdir_path), LAYOUT_REQUIRED },
+	{ "cgroup/cgroup_rmdir", "root", LAYOUT(rmdir_root), LAYOUT_REQUIRED },
+	{ "cgroup/cgroup_rmdir", "id", LAYOUT(rmdir_id), LAYOUT_OPTIONAL_U64 },
+	{ "cgroup/cgroup_rmdir", "path", LAYOUT(rmdir_path), LAYOUT_REQUIRED },
+	{ "cgroup/cgroup_rename", "root", LAYOUT(rename_root), LAYOUT_REQUIRED },
+	{ "cgroup/cgroup_rename", "id", LAYOUT(rename_id), LAYOUT_OPTIONAL_U64 },
+	{ "cgroup/cgroup_rename", "path", LAYOUT(rename_path), LAYOUT_REQUIRED },
+	{ "cgroup/cgroup_attach_task", "dst_root", LAYOUT(attach_root), LAYOUT_REQUIRED },
+	{ "cgroup/cgroup_attach_task", "dst_id", LAYOUT(attach_id), LAYOUT_OPTIONAL_U64 },
+	{ "cgroup/cgroup_attach_task", "pid", LAYOUT(attach_pid), LAYOUT_REQUIRED },
+	{ "cgroup/cgroup_attach_task", "dst_path", LAYOUT(attach_path), LAYOUT_REQUIRED },
 	{ 0 }
 };
 
@@ -50,7 +51,7 @@ static const struct tier tiers[] = {
 		  LOSES_CALLER("cgroup.entered"),
 	  .derives = "cgroup.created:cgroup.subject.id cgroup.removed:cgroup.subject.id "
 		     "cgroup.renamed:cgroup.subject.id cgroup.entered:cgroup.subject.id ",
-	  .derives_how = "before Linux 5.5 tracepoints give cgroups other numbers than everything else does",
+	  .derives_how = "cgroup.subject.id is left out before Linux 5.5, where tracepoints do not know it",
 	  .programs = { { "cgroup_mkdir_abi", CREATED },
 			{ "cgroup_rmdir_abi", REMOVED },
 			{ "cgroup_rename_abi", RENAMED },

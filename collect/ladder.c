@@ -141,15 +141,17 @@ static int write_layout(const struct sensor *sensor, struct bpf_object *obj, cha
 	if (!map || !sensor->layout)
 		return 0;
 	for (const struct layout_field *f = sensor->layout; f->field; f++) {
-		int offset = -ENOENT, err = 0;
+		int offset = -ENOENT, size = 0, err = 0;
 		uint16_t u16;
 
 		if (!loaded || strcmp(loaded, f->tracepoint))
 			err = tracepoint_format(f->tracepoint, format, sizeof(format));
 		loaded = err ? NULL : f->tracepoint;
 		if (!err)
-			offset = format_field_offset(format, f->field);
-		if (offset < 0 && f->optional)
+			offset = format_field(format, f->field, &size);
+		if (f->presence == LAYOUT_OPTIONAL_U64 && offset >= 0 && size != sizeof(uint64_t))
+			offset = -ENOENT;
+		if (offset < 0 && f->presence != LAYOUT_REQUIRED)
 			continue;
 		if (offset < 0 || offset > UINT16_MAX) {
 			snprintf(why, WHY_MAX, "tracepoint %s: field %s: %s", f->tracepoint, f->field,

@@ -72,17 +72,17 @@
 	"was its parent then"
 
 static const struct layout_field layout[] = {
-	{ "sched/sched_process_exec", "filename", LAYOUT(exec_filename), false },
-	{ "sched/sched_process_exec", "old_pid", LAYOUT(exec_old_pid), false },
-	{ "sched/sched_process_exit", "group_dead", LAYOUT(exit_group_dead), true },
-	{ "task/task_newtask", "pid", LAYOUT(newtask_pid), false },
-	{ "task/task_newtask", "clone_flags", LAYOUT(newtask_flags), false },
-	{ "syscalls/sys_enter_execve", "filename", LAYOUT(execve_filename), false },
-	{ "syscalls/sys_enter_execve", "argv", LAYOUT(execve_argv), false },
-	{ "syscalls/sys_enter_execveat", "filename", LAYOUT(execveat_filename), false },
-	{ "syscalls/sys_enter_execveat", "argv", LAYOUT(execveat_argv), false },
-	{ "syscalls/sys_exit_execve", "ret", LAYOUT(execve_ret), false },
-	{ "syscalls/sys_exit_execveat", "ret", LAYOUT(execveat_ret), false },
+	{ "sched/sched_process_exec", "filename", LAYOUT(exec_filename), LAYOUT_REQUIRED },
+	{ "sched/sched_process_exec", "old_pid", LAYOUT(exec_old_pid), LAYOUT_REQUIRED },
+	{ "sched/sched_process_exit", "group_dead", LAYOUT(exit_group_dead), LAYOUT_OPTIONAL },
+	{ "task/task_newtask", "pid", LAYOUT(newtask_pid), LAYOUT_REQUIRED },
+	{ "task/task_newtask", "clone_flags", LAYOUT(newtask_flags), LAYOUT_REQUIRED },
+	{ "syscalls/sys_enter_execve", "filename", LAYOUT(execve_filename), LAYOUT_REQUIRED },
+	{ "syscalls/sys_enter_execve", "argv", LAYOUT(execve_argv), LAYOUT_REQUIRED },
+	{ "syscalls/sys_enter_execveat", "filename", LAYOUT(execveat_filename), LAYOUT_REQUIRED },
+	{ "syscalls/sys_enter_execveat", "argv", LAYOUT(execveat_argv), LAYOUT_REQUIRED },
+	{ "syscalls/sys_exit_execve", "ret", LAYOUT(execve_ret), LAYOUT_REQUIRED },
+	{ "syscalls/sys_exit_execveat", "ret", LAYOUT(execveat_ret), LAYOUT_REQUIRED },
 	{ 0 }
 };
 

@@ -44,12 +44,18 @@ struct tier {
 	struct program_ref programs[TIER_PROGRAMS_MAX];
 };
 
+enum layout_presence {
+	LAYOUT_REQUIRED,     /* without it the tier does not run */
+	LAYOUT_OPTIONAL,     /* absent on some kernels: its offset stays 0 */
+	LAYOUT_OPTIONAL_U64, /* the same, and of another size it counts as absent */
+};
+
 /* A field of a tracepoint whose offset the object's map `tapio_layout` wants. */
 struct layout_field {
 	const char *tracepoint; /* "sched/sched_process_exec" */
 	const char *field;
 	uint16_t at;  /* byte in the layout structure where the u16 offset goes */
-	bool optional; /* absent on some kernels: stays 0 */
+	uint8_t presence; /* enum layout_presence */
 };
 
 struct sensor_run;

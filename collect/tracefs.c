@@ -191,7 +191,7 @@ int tracepoint_format(const char *name, char *buf, size_t size)
 	return read_event_file(name, "format", buf, size);
 }
 
-int format_field_offset(const char *format, const char *field)
+int format_field(const char *format, const char *field, int *ret_size)
 {
 	size_t n = strlen(field);
 
@@ -212,7 +212,7 @@ int format_field_offset(const char *format, const char *field)
 			name = end;
 		if ((size_t)(name - decl) > n && !strncmp(name - n, field, n) &&
 		    strchr(" \t*", name[-(long)n - 1]) &&
-		    sscanf(end, "; offset:%d;", &offset) == 1)
+		    sscanf(end, "; offset:%d; size:%d;", &offset, ret_size) == 2)
 			return offset;
 	}
 	return -ENOENT;

@@ -24,8 +24,8 @@ int tracepoint_id(const char *name);
 /* The text of a tracepoint's `format` file, NUL-terminated. 0 or a negative errno. */
 int tracepoint_format(const char *name, char *buf, size_t size);
 
-/* Offset in bytes of a field in a `format` text; -ENOENT if it has none of that name. */
-int format_field_offset(const char *format, const char *field);
+/* Offset and size in bytes of a field in a `format` text; -ENOENT if it has none of that name. */
+int format_field(const char *format, const char *field, int *ret_size);
 
 /*
  * Runs a classic tracepoint program's perf event: opens one for the tracepoint on an online CPU

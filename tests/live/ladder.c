@@ -165,7 +165,7 @@ TEST(live, ladder_layout)
 	CHECK(strstr(run.results[0].why, "sched/sched_process_exit: field field_of_nobody"), "why: %s",
 	      run.results[0].why);
 	sensor_close(&run);
-	layout[0].optional = true;
+	layout[0].presence = LAYOUT_OPTIONAL;
 	CHECK(!ladder_climb(&sensor, &options, &t, &run) && run.tier, "it does not run without an optional field: %s",
 	      run.results[0].why);
 	sensor_close(&run);
