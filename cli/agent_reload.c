@@ -83,6 +83,7 @@ static bool read_and_apply(struct agent *a)
 	a->loaded_wall_ns = clock_ns(CLOCK_REALTIME);
 	if (config_needs_restart(&a->config, &next, keys, sizeof(keys)))
 		log_warn("%s: changed, which takes a restart: %s", a->config_path, keys);
+	watch_drain(&a->watch, true); /* what happened before is told by the rules of its time */
 	take_over(&a->config, &next);
 	config_free(&next);
 	err = apply(a);

@@ -35,7 +35,7 @@ test_budget_is_each_cgroups_own() {
 	mkdir "$noisy" "$slow"
 	configure 'limits: {events_per_second: 60}'
 	agent || return
-	in_cgroup "$noisy" "$storm_program" 12000 "$tmp/bin/$me" noise >"$tmp/noise" 2>&1 &
+	in_cgroup "$noisy" "$storm_program" 6000 "$tmp/bin/$me" noise >"$tmp/noise" 2>&1 &
 	noise=$!
 	in_cgroup "$slow" "$storm_program" -i 100000 60 "$tmp/bin/$me" >"$tmp/slow" 2>&1 || fail "the slow one" "status 0" "$(cat "$tmp/slow")"
 	wait $noise || fail "the noisy one" "status 0" "$(cat "$tmp/noise")"
@@ -43,13 +43,13 @@ test_budget_is_each_cgroups_own() {
 	agent_stop
 	is_jsonl "$events"
 	# exec_storm itself is executed and ends there, too
-	made_noisy=24002 made_slow=122
+	made_noisy=12002 made_slow=122
 	tally_cgroup "$slow"
 	between "events of the slow one" $((made_slow - lost)) $made_slow "$seen"
 	is "of the slow one, told as refused" 0 "$told"
 	tally_cgroup "$noisy"
 	between "events of the noisy one, seen and refused" $((made_noisy - unnamed - lost)) $made_noisy $((seen + told))
-	between "refused of the noisy one" 10000 $made_noisy "$told"
+	between "refused of the noisy one" 4000 $made_noisy "$told"
 	tally "$me" "$events"
 	is "sum of tapio.lost" $((lost + refused)) "$told"
 	is "of that, refused" "$refused" $((told_budget + told_unreadable + told_malformed + told_unknown_type))

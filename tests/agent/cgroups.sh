@@ -17,12 +17,12 @@ test_cgroups_evicted() {
 	mkdir "$dir"
 	configure 'limits: {events_per_second: 0, cgroups: 64}'
 	agent || return
-	for ((i = 0; i < 200; i++)); do mkdir "$dir/c$i"; done
+	for ((i = 0; i < 150; i++)); do mkdir "$dir/c$i"; done
 	# those that live, twice; and then such as are gone before anybody can look
 	for round in 1 2; do
-		for ((i = 0; i < 200; i++)); do in_cgroup "$dir/c$i" "$tmp/bin/$me" "c$i"; done
+		for ((i = 0; i < 150; i++)); do in_cgroup "$dir/c$i" "$tmp/bin/$me" "c$i"; done
 	done
-	for ((i = 200; i < 400; i++)); do
+	for ((i = 150; i < 300; i++)); do
 		mkdir "$dir/c$i"
 		in_cgroup "$dir/c$i" "$tmp/bin/$me" "c$i"
 		rmdir "$dir/c$i"
@@ -32,14 +32,14 @@ test_cgroups_evicted() {
 	is "how many can be" 64 "$(metric tapio_identity_cgroups_max)"
 	agent_stop
 	tally "$me" "$events"
-	complete 600
+	complete 450
 	judge_cgroups
 	is "executions of which another cgroup is told" 0 "$wrong"
 	# one that is looked up again after it has gone stays unknown; few may be so late
-	between "executions of which the cgroup is told" $((540 - lost)) 600 "$right"
+	between "executions of which the cgroup is told" $((400 - lost)) 450 "$right"
 	is "executions of which none is told, and no reason either" 0 "$(jq -c --arg me "$me" 'select(.["process.executable.name"] == $me and (.["process.linux.cgroup"] | not) and (.["tapio.identity.unknown"] | not))' "$events" | wc -l)"
 	echo "    $right told, $none unknown"
-	for ((i = 0; i < 200; i++)); do rmdir "$dir/c$i"; done
+	for ((i = 0; i < 150; i++)); do rmdir "$dir/c$i"; done
 	rmdir "$dir"
 }
 
@@ -50,16 +50,16 @@ test_cgroups_gone_at_once() {
 	mkdir "$dir"
 	configure 'limits: {events_per_second: 0}'
 	agent || return
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 200; i++)); do
 		mkdir "$dir/d$i"
 		in_cgroup "$dir/d$i" "$tmp/bin/$me" "d$i"
 		rmdir "$dir/d$i"
 	done
 	agent_stop
 	tally "$me" "$events"
-	complete 300
+	complete 200
 	judge_cgroups
 	is "executions of which another cgroup is told, and none" "0 0" "$wrong $none"
-	between "executions of which the cgroup is told" $((300 - lost)) 300 "$right"
+	between "executions of which the cgroup is told" $((200 - lost)) 200 "$right"
 	rmdir "$dir"
 }

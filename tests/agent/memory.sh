@@ -41,7 +41,7 @@ churn() { # SECONDS
 }
 
 test_memory_under_churn() {
-	local seconds=${SOAK_SECONDS:-25} load end most=0 kib first_fds fds n=0 first_kib=0 made=10 reader
+	local seconds=${SOAK_SECONDS:-120} load end most=0 kib first_fds fds n=0 first_kib=0 made=10 reader
 	if ! command -v stress-ng >/dev/null; then
 		skip "no stress-ng"
 		return

@@ -160,9 +160,11 @@ TEST(live, cgroup_comes_and_goes)
 
 static struct who *open_who(const struct live *l)
 {
+	const struct sensor_run *cgroups = &l->collector.runs[TAPIO_SENSOR_CGROUP];
 	const struct legacy_hierarchy *legacy = &l->collector.legacy;
 	struct who_options o = { .cgroups_max = 4096,
 				 .lineage = l->collector.lineage,
+				 .classic_ids = cgroups->tier && cgroups->tier->abi,
 				 .resolver = { .host_root = "/",
 					       .legacy_hierarchy = legacy->number,
 					       .legacy_mount = legacy->mount[0] ? legacy->mount : NULL } };
