@@ -422,7 +422,6 @@ static void remember_capabilities(struct agent *a)
 		return;
 	check.collector = a->watch.collector; /* borrowed for the moment of printing */
 	check.config = &a->config;
-	check.privileges = (struct privilege_options){ .identity = true, .stats = a->stats.mode != BPF_STATS_OFF };
 	check_look_around(&check);
 	check_print_json(&check, f);
 	fclose(f);

@@ -177,6 +177,11 @@ static int judge(const struct check *check, const struct check_args *args)
 	return status;
 }
 
+static struct privilege_options privileges_of(const struct config *config)
+{
+	return (struct privilege_options){ .identity = true, .stats = config->bpf_stats != CONFIG_STATS_OFF };
+}
+
 void check_look_around(struct check *check)
 {
 	struct utsname u;
@@ -189,17 +194,18 @@ void check_look_around(struct check *check)
 	check->capabilities = host_capabilities();
 	check->pid_ns = host_pid_namespace();
 	check->cgroup_ns = host_cgroup_namespace();
-	check->privileges = privilege_defaults;
+	check->privileges = privileges_of(check->config);
 	check->level = support_level(&check->collector);
 }
 
 /* No sensor could be tried: what is needed in any case, and the tracefs that most of them want. */
-static void print_privileges_untried(void)
+static void print_privileges_untried(const struct config *config)
 {
 	static const struct collector none;
+	const struct privilege_options options = privileges_of(config);
 
 	tracefs_dir();
-	privileges_print(&none, &privilege_defaults, host_capabilities(), stdout);
+	privileges_print(&none, &options, host_capabilities(), stdout);
 }
 
 int cmd_check(int argc, char **argv)
@@ -216,7 +222,7 @@ int cmd_check(int argc, char **argv)
 		return status;
 	status = check_host("check");
 	if (status == STATUS_USAGE && args.privileges)
-		print_privileges_untried();
+		print_privileges_untried(&args.config);
 	if (status)
 		return status;
 	args.run.collect.identity = true;

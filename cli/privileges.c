@@ -21,8 +21,6 @@
 #include "collect/tracefs.h"
 #include "export/names.h"
 
-const struct privilege_options privilege_defaults = { .identity = true, .stats = true };
-
 /* ---- when a use applies ---- */
 
 struct question {

@@ -20,9 +20,6 @@ struct privilege_options {
 	bool stats;    /* the run time of BPF programs is counted */
 };
 
-/* What `tapio run` does by default. */
-extern const struct privilege_options privilege_defaults;
-
 /* One use of a capability. A capability may have several. */
 struct privilege {
 	unsigned cap;

@@ -63,11 +63,15 @@ static void line_number(struct line *line, const char *key, const json_t *value)
 	line_ascii(line, text);
 }
 
-/* "queue_max_bytes": "queue max". */
+/* "queue_max_bytes": "queue max"; but a name with dots is an event's, which is spelled so everywhere. */
 static void line_key(struct line *line, const char *key)
 {
 	size_t n = strlen(key);
 
+	if (strchr(key, '.')) {
+		line_text(line, key, n, "");
+		return;
+	}
 	n -= ends_in(key, "_bytes") ? strlen("_bytes") : ends_in(key, "_ns") ? strlen("_ns") : 0;
 	for (size_t i = 0, start = 0; i <= n; i++) {
 		if (i < n && key[i] != '_')

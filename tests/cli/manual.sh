@@ -168,3 +168,12 @@ test_metrics_document() {
 		grep -q "\"$label\"" "$top"/cli/agent_metrics.c || fail "label $label of the document" "that it is in the source" ""
 	done < <(comm -13 <(labels_of_scrape "$tmp/scrape") <(labels_of_document))
 }
+
+# ---- docs/DEPENDENCIES.md ----
+
+test_dependencies_document() {
+	local package
+	while read -r _ package; do
+		grep -q "\`$package\`" "$top/docs/DEPENDENCIES.md" || fail "package $package of tools/packages" "that the document names it" ""
+	done < <(grep -v '^#' "$top/tools/packages")
+}

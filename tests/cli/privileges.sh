@@ -208,3 +208,12 @@ test_privileges_of_the_unit() {
 	is "exit status of systemd-analyze security" 0 $?
 	like "its verdict" 'exposure level for tapio.service: 2\.[0-5] OK' "$(tail -n 1 "$tmp/out")"
 }
+
+test_privileges_of_a_configuration() {
+	run check --privileges
+	like "without a configuration" 'run time of BPF programs' "$(cat "$tmp/out")"
+	echo 'bpf_stats: off' >"$tmp/tapio.yaml"
+	run check --privileges --config "$tmp/tapio.yaml"
+	is "exit status" 0 "$status"
+	is "lines about run time with bpf_stats: off" 0 "$(grep -c 'run time of BPF programs' "$tmp/out")"
+}

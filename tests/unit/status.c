@@ -56,6 +56,7 @@ TEST(unit, status_units)
 {
 	static const char *const rows[][2] = {
 		{ "{\"a_bytes\":0}", "a  0 B\n" },
+		{ "{\"process.exec_failed\":2}", "process.exec_failed  2\n" },
 		{ "{\"a_bytes\":1023}", "a  1023 B\n" },
 		{ "{\"a_bytes\":-2048}", "a  -2.0 KiB\n" },
 		{ "{\"a_bytes\":9223372036854775807}", "a  8192.0 PiB\n" },
