@@ -12,6 +12,7 @@
  */
 #define TAPIO_ABI
 #include "vmlinux_minimal.h"
+#include "abi.h"
 #include "emit.h"
 
 struct {
@@ -26,22 +27,6 @@ static __always_inline struct tapio_cgroup_layout *layout(void)
 	u32 zero = 0;
 
 	return bpf_map_lookup_elem(&tapio_layout, &zero);
-}
-
-static __always_inline u32 field_u32(void *ctx, u16 offset)
-{
-	u32 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), ctx + BOUNDED(offset, 0xfff));
-	return value;
-}
-
-static __always_inline u64 field_u64(void *ctx, u16 offset)
-{
-	u64 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), ctx + BOUNDED(offset, 0xfff));
-	return value;
 }
 
 static __always_inline struct tapio_cgroup_created *begin(u32 type, u32 size, u32 hierarchy)

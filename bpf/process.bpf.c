@@ -358,9 +358,15 @@ static __always_inline int report_fork(void *ctx, struct task_struct *child)
 {
 	u32 tgid = BPF_CORE_READ(child, tgid), pid = BPF_CORE_READ(child, pid);
 	struct tapio_config *cfg = settings();
+	struct tapio_cgroup_key cgroup = {};
 	struct tapio_process_fork *rec;
 
-	if (!cfg || tgid != pid || !event_wanted(TAPIO_EV_PROCESS_FORK))
+	if (!cfg || tgid != pid)
+		return 0;
+	cgroup.id = task_cgroup_id(child); /* not the parent's with CLONE_INTO_CGROUP */
+	if (cfg->legacy_subsystem)
+		cgroup.legacy_id = task_legacy_cgroup_id(child, cfg->legacy_subsystem);
+	if (!event_wanted_of(TAPIO_EV_PROCESS_FORK, &cgroup))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_FORK, TAPIO_RING_CONTROL,
 			   sizeof(*rec));
@@ -368,9 +374,8 @@ static __always_inline int report_fork(void *ctx, struct task_struct *child)
 		return 0;
 	rec->ev.tgid = tgid;
 	rec->ev.tid = pid;
-	rec->ev.cgroup_id = task_cgroup_id(child); /* not the parent's with CLONE_INTO_CGROUP */
-	if (cfg->legacy_subsystem)
-		rec->ev.legacy_cgroup_id = task_legacy_cgroup_id(child, cfg->legacy_subsystem);
+	rec->ev.cgroup_id = cgroup.id;
+	rec->ev.legacy_cgroup_id = cgroup.legacy_id;
 	rec->start.ns = task_start_boot_ns(child);
 	rec->parent_pid = BPF_CORE_READ(child, real_parent, tgid);
 	rec->vpid = task_vpid(child, NULL);

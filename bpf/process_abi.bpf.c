@@ -18,6 +18,7 @@
  */
 #define TAPIO_ABI
 #include "vmlinux_minimal.h"
+#include "abi.h"
 #include "emit.h"
 
 #define ARGS_MAX 40       /* arguments read */
@@ -83,28 +84,6 @@ static __always_inline struct tapio_process_layout *layout(void)
 	u32 zero = 0;
 
 	return bpf_map_lookup_elem(&tapio_layout, &zero);
-}
-
-/* A field of the tracepoint's record. The offset comes from a map: bounded for the verifier. */
-static __always_inline const void *field_at(void *ctx, u16 offset)
-{
-	return ctx + BOUNDED(offset, 0xfff);
-}
-
-static __always_inline u32 field_u32(void *ctx, u16 offset)
-{
-	u32 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), field_at(ctx, offset));
-	return value;
-}
-
-static __always_inline u64 field_u64(void *ctx, u16 offset)
-{
-	u64 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), field_at(ctx, offset));
-	return value;
 }
 
 /* 0: made before Tapio started and not found in /proc then, or forgotten. */

@@ -108,14 +108,10 @@ static void metrics_losses(struct metrics *m, const struct agent *a)
 static void metrics_rings(struct metrics *m, const struct transport *t)
 {
 	static const char *const names[TAPIO_RINGS] = { "control", "bulk" };
-	uint64_t fill[TAPIO_RINGS] = { 0 }, size[TAPIO_RINGS] = { 0 };
+	size_t fill[TAPIO_RINGS], size[TAPIO_RINGS];
 
-	for (unsigned i = 0; i < t->nqueues; i++) {
-		if (t->queues[i].bell)
-			continue;
-		fill[t->queues[i].ring] += queue_fill(&t->queues[i]);
-		size[t->queues[i].ring] += t->queues[i].data_bytes;
-	}
+	for (unsigned i = 0; i < TAPIO_RINGS; i++)
+		fill[i] = transport_fill(t, i, &size[i]);
 	metrics_family(m, "tapio_ring_fill_bytes", METRICS_GAUGE, "bytes", "bytes that wait to be read");
 	for (unsigned i = 0; i < TAPIO_RINGS; i++)
 		metrics_u64(m, fill[i], "ring", names[i], NULL);

@@ -8,39 +8,14 @@
 
 #include "base/clock.h"
 #include "cli/agent.h"
-#include "export/json.h"
+#include "export/json_doc.h"
 
 #define STATUS_SCHEMA "tapio.status/1"
 
-/* Commas are put before every member but the first. */
-static void comma(struct buf *out)
-{
-	char last = out->length ? out->data[out->length - 1] : '{';
-
-	if (last != '{' && last != '[' && last != ':')
-		buf_addc(out, ',');
-}
-
-static void member(struct buf *out, const char *name)
-{
-	comma(out);
-	json_quote(out, name, strlen(name));
-	buf_addc(out, ':');
-}
-
+/* "" becomes null as well. */
 static void text(struct buf *out, const char *name, const char *value)
 {
-	member(out, name);
-	if (value && *value)
-		json_quote(out, value, strlen(value));
-	else
-		buf_adds(out, "null");
-}
-
-static void number(struct buf *out, const char *name, uint64_t value)
-{
-	member(out, name);
-	buf_printf(out, "%llu", (unsigned long long)value);
+	doc_text(out, name, value && *value ? value : NULL);
 }
 
 static void instant(struct buf *out, const char *name, uint64_t wall_ns)
@@ -54,18 +29,9 @@ static void instant(struct buf *out, const char *name, uint64_t wall_ns)
 	text(out, name, value);
 }
 
-static void begin(struct buf *out, const char *name, char bracket)
-{
-	if (name)
-		member(out, name);
-	else
-		comma(out);
-	buf_addc(out, bracket);
-}
-
 static void configuration(struct buf *out, const struct agent *a)
 {
-	begin(out, "configuration", '{');
+	doc_begin(out, "configuration", '{');
 	text(out, "file", a->config_path);
 	instant(out, "loaded", a->loaded_wall_ns);
 	text(out, "error", a->reload_error);
@@ -77,7 +43,7 @@ static void list_sensors(struct buf *out, const struct agent *a)
 	static const char *const states[] = { [HEARTBEAT_UNTESTED] = NULL, [HEARTBEAT_ALIVE] = "alive",
 					      [HEARTBEAT_DEAD] = "dead" };
 
-	begin(out, "sensors", '[');
+	doc_begin(out, "sensors", '[');
 	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++) {
 		const struct sensor_run *run = &a->watch.collector.runs[i];
 		uint64_t lost = 0;
@@ -86,13 +52,13 @@ static void list_sensors(struct buf *out, const struct agent *a)
 			continue;
 		for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++)
 			lost += a->watch.reported.count[i][c];
-		begin(out, NULL, '{');
+		doc_begin(out, NULL, '{');
 		text(out, "name", sensor_name(i));
 		text(out, "collector", collector_name(i));
 		text(out, "tier", run->tier ? run->tier->name : NULL);
 		text(out, "heartbeat", states[a->heartbeat.state[i]]);
-		number(out, "events", a->watch.pipeline.received[i]);
-		number(out, "lost", lost);
+		doc_number(out, "events", a->watch.pipeline.received[i]);
+		doc_number(out, "lost", lost);
 		buf_addc(out, '}');
 	}
 	buf_addc(out, ']');
@@ -100,20 +66,20 @@ static void list_sensors(struct buf *out, const struct agent *a)
 
 static void events(struct buf *out, const struct watch *w)
 {
-	begin(out, "events", '{');
+	doc_begin(out, "events", '{');
 	for (unsigned type = 0; type < TAPIO_EV_MAX; type++)
 		if (w->pipeline.by_type[type])
-			number(out, event_desc_by_type(type)->name, w->pipeline.by_type[type]);
+			doc_number(out, event_desc_by_type(type)->name, w->pipeline.by_type[type]);
 	buf_addc(out, '}');
-	number(out, "not_selected", w->pipeline.unselected);
-	begin(out, "lost", '{');
+	doc_number(out, "not_selected", w->pipeline.unselected);
+	doc_begin(out, "lost", '{');
 	for (unsigned c = 0; c < TAPIO_CAUSE_MAX; c++) {
 		uint64_t sum = 0;
 
 		for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++)
 			sum += w->reported.count[s][c];
 		if (sum)
-			number(out, cause_name(c), sum);
+			doc_number(out, cause_name(c), sum);
 	}
 	buf_addc(out, '}');
 }
@@ -122,20 +88,14 @@ static void rings(struct buf *out, const struct transport *t)
 {
 	static const char *const names[TAPIO_RINGS] = { "control", "bulk" };
 
-	begin(out, "rings", '[');
+	doc_begin(out, "rings", '[');
 	for (unsigned ring = 0; ring < TAPIO_RINGS; ring++) {
-		uint64_t size = 0, used = 0;
+		size_t size, used = transport_fill(t, ring, &size);
 
-		for (unsigned i = 0; i < t->nqueues; i++) {
-			if (t->queues[i].bell || t->queues[i].ring != ring)
-				continue;
-			size += t->queues[i].data_bytes;
-			used += queue_fill(&t->queues[i]);
-		}
-		begin(out, NULL, '{');
+		doc_begin(out, NULL, '{');
 		text(out, "name", names[ring]);
-		number(out, "size_bytes", size);
-		number(out, "used_bytes", used);
+		doc_number(out, "size_bytes", size);
+		doc_number(out, "used_bytes", used);
 		buf_addc(out, '}');
 	}
 	buf_addc(out, ']');
@@ -146,37 +106,37 @@ static void identity(struct buf *out, const struct who *who)
 	struct who_stats s;
 
 	who_stats(who, &s);
-	begin(out, "identity", '{');
-	number(out, "cgroups", s.cgroups);
-	number(out, "cgroups_max", s.cgroups_max);
-	number(out, "names_bytes", s.bytes);
-	number(out, "lookups", s.identified);
-	number(out, "found_by_id", s.missed);
-	number(out, "evicted", s.evicted);
-	begin(out, "unknown", '{');
+	doc_begin(out, "identity", '{');
+	doc_number(out, "cgroups", s.cgroups);
+	doc_number(out, "cgroups_max", s.cgroups_max);
+	doc_number(out, "names_bytes", s.bytes);
+	doc_number(out, "lookups", s.identified);
+	doc_number(out, "found_by_id", s.missed);
+	doc_number(out, "evicted", s.evicted);
+	doc_begin(out, "unknown", '{');
 	for (unsigned i = 0; i < IDENTITY_REASONS; i++)
 		if (s.unknown[i])
-			number(out, identity_reason_name(i), s.unknown[i]);
+			doc_number(out, identity_reason_name(i), s.unknown[i]);
 	buf_adds(out, "}}");
 }
 
 static void sinks(struct buf *out, const struct agent *a)
 {
-	begin(out, "sinks", '[');
+	doc_begin(out, "sinks", '[');
 	for (unsigned i = 0; i < a->nsinks; i++) {
 		struct sink_stats s;
 
 		a->sinks[i]->stats(a->sinks[i], &s);
-		begin(out, NULL, '{');
+		doc_begin(out, NULL, '{');
 		text(out, "name", s.name);
 		text(out, "path", a->config.sinks[i].path);
-		number(out, "events", s.events);
-		number(out, "written_bytes", s.bytes);
-		number(out, "queue_bytes", s.queue_bytes);
-		number(out, "queue_max_bytes", s.queue_max_bytes);
-		begin(out, "dropped", '{');
+		doc_number(out, "events", s.events);
+		doc_number(out, "written_bytes", s.bytes);
+		doc_number(out, "queue_bytes", s.queue_bytes);
+		doc_number(out, "queue_max_bytes", s.queue_max_bytes);
+		doc_begin(out, "dropped", '{');
 		for (enum sink_drop d = 0; d < SINK_DROPS; d++)
-			number(out, sink_drop_name(d), s.dropped[d]);
+			doc_number(out, sink_drop_name(d), s.dropped[d]);
 		buf_addc(out, '}');
 		text(out, "error", s.error ? strerror(s.error) : NULL);
 		buf_addc(out, '}');
@@ -193,35 +153,35 @@ static void servers(struct buf *out, const struct agent *a)
 		http_stats(a->http, &h);
 	if (a->stream)
 		stream_stats(a->stream, &s);
-	begin(out, "http", '{');
+	doc_begin(out, "http", '{');
 	text(out, "address", a->http ? http_address(a->http) : NULL);
-	number(out, "connections", h.connections);
-	begin(out, "responses", '{');
-	number(out, "2xx", h.responses[2]);
-	number(out, "4xx", h.responses[4]);
-	number(out, "5xx", h.responses[5]);
+	doc_number(out, "connections", h.connections);
+	doc_begin(out, "responses", '{');
+	doc_number(out, "2xx", h.responses[2]);
+	doc_number(out, "4xx", h.responses[4]);
+	doc_number(out, "5xx", h.responses[5]);
 	buf_addc(out, '}');
-	number(out, "refused", h.refused);
-	number(out, "timeouts", h.timeouts);
+	doc_number(out, "refused", h.refused);
+	doc_number(out, "timeouts", h.timeouts);
 	buf_addc(out, '}');
-	begin(out, "socket", '{');
+	doc_begin(out, "socket", '{');
 	text(out, "path", a->config.socket);
-	number(out, "clients", s.clients);
-	number(out, "attached", s.attached);
-	number(out, "refused", s.refused);
-	number(out, "denied", s.denied);
-	number(out, "errors", s.errors);
-	number(out, "timeouts", s.timeouts);
+	doc_number(out, "clients", s.clients);
+	doc_number(out, "attached", s.attached);
+	doc_number(out, "refused", s.refused);
+	doc_number(out, "denied", s.denied);
+	doc_number(out, "errors", s.errors);
+	doc_number(out, "timeouts", s.timeouts);
 	buf_addc(out, '}');
 }
 
 static void memory(struct buf *out, const struct agent *a)
 {
-	begin(out, "memory", '{');
-	number(out, "rss_bytes", memory_resident());
-	number(out, "cgroup_bytes", memory_of_own_cgroup());
-	number(out, "max_bytes", a->memory_max_bytes);
-	number(out, "limit_bytes", a->config.memory_bytes);
+	doc_begin(out, "memory", '{');
+	doc_number(out, "rss_bytes", memory_resident());
+	doc_number(out, "cgroup_bytes", memory_of_own_cgroup());
+	doc_number(out, "max_bytes", a->memory_max_bytes);
+	doc_number(out, "limit_bytes", a->config.memory_bytes);
 	buf_addc(out, '}');
 }
 
@@ -250,12 +210,12 @@ static void cpu(struct buf *out, const struct agent *a)
 	struct rusage usage;
 
 	getrusage(RUSAGE_SELF, &usage);
-	begin(out, "cpu", '{');
-	number(out, "user_ns", timeval_ns(usage.ru_utime));
-	number(out, "system_ns", timeval_ns(usage.ru_stime));
+	doc_begin(out, "cpu", '{');
+	doc_number(out, "user_ns", timeval_ns(usage.ru_utime));
+	doc_number(out, "system_ns", timeval_ns(usage.ru_stime));
 	if (counted) {
-		number(out, "bpf_ns", bpf_ns(a));
-		number(out, "bpf_counted_ns", a->stats.enabled_ns);
+		doc_number(out, "bpf_ns", bpf_ns(a));
+		doc_number(out, "bpf_counted_ns", a->stats.enabled_ns);
 	} else {
 		text(out, "bpf_ns", NULL);
 		text(out, "bpf_absent", a->stats.mode == BPF_STATS_OFF ? "switched off" : a->stats.why);
@@ -271,9 +231,9 @@ int agent_status(void *arg, struct buf *out)
 	buf_addc(out, '{');
 	text(out, "schema", STATUS_SCHEMA);
 	text(out, "version", TAPIO_VERSION);
-	number(out, "pid", (uint64_t)getpid());
+	doc_number(out, "pid", (uint64_t)getpid());
 	instant(out, "started", a->started_wall_ns);
-	number(out, "uptime_ns", clock_ns(CLOCK_MONOTONIC) - a->started_ns);
+	doc_number(out, "uptime_ns", clock_ns(CLOCK_MONOTONIC) - a->started_ns);
 	text(out, "level", support_level(&a->watch.collector));
 	text(out, "trouble", agent_trouble(a, trouble, sizeof(trouble)));
 	configuration(out, a);

@@ -4,51 +4,8 @@
 #include "base/buf.h"
 #include "cli/check.h"
 #include "cli/cli.h"
-#include "export/json.h"
+#include "export/json_doc.h"
 #include "export/names.h"
-
-/* The document is small and made once: commas are put before every member but the first. */
-static void comma(struct buf *b)
-{
-	char last = b->length ? b->data[b->length - 1] : '{';
-
-	if (last != '{' && last != '[' && last != ':')
-		buf_addc(b, ',');
-}
-
-static void key(struct buf *b, const char *name)
-{
-	comma(b);
-	json_quote(b, name, strlen(name));
-	buf_addc(b, ':');
-}
-
-static void text(struct buf *b, const char *name, const char *value)
-{
-	key(b, name);
-	if (value)
-		json_quote(b, value, strlen(value));
-	else
-		buf_adds(b, "null");
-}
-
-static void truth(struct buf *b, const char *name, bool value)
-{
-	key(b, name);
-	buf_adds(b, value ? "true" : "false");
-}
-
-static void number(struct buf *b, const char *name, size_t value)
-{
-	key(b, name);
-	buf_printf(b, "%zu", value);
-}
-
-static void item(struct buf *b, const char *value)
-{
-	comma(b);
-	json_quote(b, value, strlen(value));
-}
 
 static void add_memory(struct buf *b, const struct check *check)
 {
@@ -56,18 +13,18 @@ static void add_memory(struct buf *b, const struct check *check)
 	struct memory_part parts[MEMORY_PARTS_MAX];
 	unsigned n = memory_parts(&check->collector, &options, parts);
 
-	key(b, "memory");
+	doc_key(b, "memory");
 	buf_addc(b, '{');
-	number(b, "limit_bytes", check->config->memory_bytes);
-	number(b, "max_bytes", memory_sum(parts, n));
-	key(b, "parts");
+	doc_number(b, "limit_bytes", check->config->memory_bytes);
+	doc_number(b, "max_bytes", memory_sum(parts, n));
+	doc_key(b, "parts");
 	buf_addc(b, '[');
 	for (unsigned i = 0; i < n; i++) {
-		comma(b);
+		doc_comma(b);
 		buf_addc(b, '{');
-		text(b, "what", parts[i].what);
-		number(b, "bytes", parts[i].bytes);
-		text(b, "how", parts[i].how);
+		doc_text(b, "what", parts[i].what);
+		doc_number(b, "bytes", parts[i].bytes);
+		doc_text(b, "how", parts[i].how);
 		buf_addc(b, '}');
 	}
 	buf_adds(b, "]}");
@@ -75,27 +32,27 @@ static void add_memory(struct buf *b, const struct check *check)
 
 static void add_host(struct buf *b, const struct check *check)
 {
-	key(b, "kernel");
+	doc_key(b, "kernel");
 	buf_addc(b, '{');
-	text(b, "release", check->release);
-	text(b, "architecture", check->machine);
-	text(b, "lockdown", check->lockdown);
+	doc_text(b, "release", check->release);
+	doc_text(b, "architecture", check->machine);
+	doc_text(b, "lockdown", check->lockdown);
 	buf_addc(b, '}');
-	key(b, "cgroup");
+	doc_key(b, "cgroup");
 	buf_addc(b, '{');
-	text(b, "mode", check->cgroup_mode);
-	text(b, "v2_mount", check->cgroup_v2);
+	doc_text(b, "mode", check->cgroup_mode);
+	doc_text(b, "v2_mount", check->cgroup_v2);
 	buf_addc(b, '}');
-	key(b, "view");
+	doc_key(b, "view");
 	buf_addc(b, '{');
-	truth(b, "host_pid_namespace", check->pid_ns);
-	truth(b, "host_cgroup_namespace", check->cgroup_ns);
+	doc_bool(b, "host_pid_namespace", check->pid_ns);
+	doc_bool(b, "host_cgroup_namespace", check->cgroup_ns);
 	buf_addc(b, '}');
-	key(b, "capabilities");
+	doc_key(b, "capabilities");
 	buf_addc(b, '[');
 	for (unsigned i = 0; i < 64; i++)
 		if (check->capabilities >> i & 1 && cap_name(i))
-			item(b, cap_name(i));
+			doc_item(b, cap_name(i));
 	buf_addc(b, ']');
 	add_memory(b, check);
 }
@@ -105,16 +62,16 @@ static void add_privileges(struct buf *b, const struct check *check)
 	struct privilege list[PRIVILEGES_MAX];
 	unsigned n = privileges_list(&check->collector, &check->privileges, list);
 
-	key(b, "privileges");
+	doc_key(b, "privileges");
 	buf_addc(b, '[');
 	for (unsigned i = 0; i < n; i++) {
-		comma(b);
+		doc_comma(b);
 		buf_addc(b, '{');
-		text(b, "capability", cap_name(list[i].cap));
-		truth(b, "held", privilege_held(&list[i], check->capabilities));
-		text(b, "needed", list[i].kept ? "kept" : "set-up");
-		text(b, "for", list[i].what);
-		text(b, "without", list[i].lost);
+		doc_text(b, "capability", cap_name(list[i].cap));
+		doc_bool(b, "held", privilege_held(&list[i], check->capabilities));
+		doc_text(b, "needed", list[i].kept ? "kept" : "set-up");
+		doc_text(b, "for", list[i].what);
+		doc_text(b, "without", list[i].lost);
 		buf_addc(b, '}');
 	}
 	buf_addc(b, ']');
@@ -122,14 +79,14 @@ static void add_privileges(struct buf *b, const struct check *check)
 
 static void add_features(struct buf *b)
 {
-	key(b, "features");
+	doc_key(b, "features");
 	buf_addc(b, '{');
 	for (enum feature f = 0; f < FEATURE_MAX; f++) {
-		key(b, feature_name(f));
+		doc_key(b, feature_name(f));
 		buf_addc(b, '{');
-		truth(b, "present", feature(f)->have);
+		doc_bool(b, "present", feature(f)->have);
 		if (feature(f)->why[0])
-			text(b, feature(f)->have ? "source" : "reason", feature(f)->why);
+			doc_text(b, feature(f)->have ? "source" : "reason", feature(f)->why);
 		buf_addc(b, '}');
 	}
 	buf_addc(b, '}');
@@ -140,15 +97,15 @@ static void add_tiers(struct buf *b, const struct sensor_run *run)
 	static const char *const states[] = { [TIER_NOT_TRIED] = "not_tried", [TIER_RUNS] = "runs",
 					      [TIER_FAILED] = "failed" };
 
-	key(b, "tiers");
+	doc_key(b, "tiers");
 	buf_addc(b, '[');
 	for (unsigned i = 0; i < ladder_height(run->sensor); i++) {
-		comma(b);
+		doc_comma(b);
 		buf_addc(b, '{');
-		text(b, "name", run->sensor->tiers[i].name);
-		text(b, "state", states[run->results[i].state]);
+		doc_text(b, "name", run->sensor->tiers[i].name);
+		doc_text(b, "state", states[run->results[i].state]);
 		if (run->results[i].why[0])
-			text(b, "reason", run->results[i].why);
+			doc_text(b, "reason", run->results[i].why);
 		buf_addc(b, '}');
 	}
 	buf_addc(b, ']');
@@ -160,13 +117,13 @@ static void add_fields(struct buf *b, const struct sensor_run *run, const struct
 					    [GIVES_NOTHING] = "absent" };
 	unsigned ncommon = event_common_count(desc);
 
-	key(b, "fields");
+	doc_key(b, "fields");
 	buf_addc(b, '{');
 	for (unsigned i = 0; i < ncommon + desc->nfields; i++) {
 		const struct event_field *f = i < ncommon ? &event_common[i] : &desc->fields[i - ncommon];
 
 		if (f->name)
-			text(b, f->name,
+			doc_text(b, f->name,
 			     ways[run->tier ? tier_gives(run->tier, desc, f->name) : GIVES_NOTHING]);
 	}
 	buf_addc(b, '}');
@@ -176,15 +133,15 @@ static void add_event(struct buf *b, const struct sensor_run *run, const struct 
 {
 	const char *hook;
 
-	comma(b);
+	doc_comma(b);
 	buf_addc(b, '{');
-	text(b, "name", desc->name);
-	truth(b, "default", !desc->off);
-	truth(b, "present", run->tier && tier_gives_event(run->tier, desc));
-	key(b, "hooks");
+	doc_text(b, "name", desc->name);
+	doc_bool(b, "default", !desc->off);
+	doc_bool(b, "present", run->tier && tier_gives_event(run->tier, desc));
+	doc_key(b, "hooks");
 	buf_addc(b, '[');
 	for (unsigned pos = 0; (hook = check_hook(run, desc->type, &pos));)
-		item(b, hook);
+		doc_item(b, hook);
 	buf_addc(b, ']');
 	add_fields(b, run, desc);
 	buf_addc(b, '}');
@@ -194,13 +151,13 @@ static void add_sensor(struct buf *b, const struct sensor_run *run)
 {
 	unsigned id = run->sensor->id;
 
-	comma(b);
+	doc_comma(b);
 	buf_addc(b, '{');
-	text(b, "name", sensor_name(id));
-	text(b, "collector", collector_name(id));
-	text(b, "tier", run->tier ? run->tier->name : NULL);
+	doc_text(b, "name", sensor_name(id));
+	doc_text(b, "collector", collector_name(id));
+	doc_text(b, "tier", run->tier ? run->tier->name : NULL);
 	add_tiers(b, run);
-	key(b, "events");
+	doc_key(b, "events");
 	buf_addc(b, '[');
 	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
 		const struct event_desc *desc = event_desc_by_type(type);
@@ -210,9 +167,9 @@ static void add_sensor(struct buf *b, const struct sensor_run *run)
 	}
 	buf_addc(b, ']');
 	if (run->tier && run->tier->derives_how)
-		text(b, "derived_how", run->tier->derives_how);
-	truth(b, "taxes_all_syscalls", check_taxes_syscalls(run));
-	truth(b, "loss_provable", sensor_loss_is_provable(run));
+		doc_text(b, "derived_how", run->tier->derives_how);
+	doc_bool(b, "taxes_all_syscalls", check_taxes_syscalls(run));
+	doc_bool(b, "loss_provable", sensor_loss_is_provable(run));
 	buf_addc(b, '}');
 }
 
@@ -221,14 +178,14 @@ void check_print_json(const struct check *check, FILE *to)
 	struct buf b = BUF_INIT(1 << 20);
 
 	buf_addc(&b, '{');
-	text(&b, "schema", CHECK_SCHEMA);
-	text(&b, "version", TAPIO_VERSION);
-	text(&b, "level", check->level);
+	doc_text(&b, "schema", CHECK_SCHEMA);
+	doc_text(&b, "version", TAPIO_VERSION);
+	doc_text(&b, "level", check->level);
 	add_host(&b, check);
-	text(&b, "transport", check_transport(check));
+	doc_text(&b, "transport", check_transport(check));
 	add_privileges(&b, check); /* before features, which are all probed: tracefs is used for one */
 	add_features(&b);
-	key(&b, "sensors");
+	doc_key(&b, "sensors");
 	buf_addc(&b, '[');
 	for (unsigned i = 0; i < TAPIO_SENSOR_MAX; i++)
 		if (check->collector.runs[i].sensor)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/read.h"
 #include "cli/config.h"
 
 static int fail(const char *name, int err, const char *what, char *why, size_t size)
@@ -37,25 +38,6 @@ static int open_regular(const char *path, char *why, size_t size)
 	return fail(path, -EINVAL, "not a regular file: a file is wanted, or - for standard input", why, size);
 }
 
-/* Reads to the end, or one byte more than is allowed. The number of bytes or a negative errno. */
-static ssize_t read_whole(int fd, char *text, size_t size)
-{
-	size_t length = 0;
-
-	while (length < size) {
-		ssize_t n = read(fd, text + length, size - length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		length += (size_t)n;
-	}
-	return (ssize_t)length;
-}
-
 int config_read(const char *path, struct config *ret, char *why, size_t size)
 {
 	bool standard_input = !strcmp(path, "-");
@@ -71,7 +53,7 @@ int config_read(const char *path, struct config *ret, char *why, size_t size)
 		if (fd < 0)
 			return fd;
 	}
-	n = read_whole(standard_input ? STDIN_FILENO : fd, text, CONFIG_FILE_MAX + 1);
+	n = read_up_to(standard_input ? STDIN_FILENO : fd, text, CONFIG_FILE_MAX + 1);
 	if (n < 0)
 		return fail(name, (int)n, strerror((int)-n), why, size);
 	return config_parse(name, text, (size_t)n, ret, why, size);

@@ -10,7 +10,7 @@
 
 #include "event/identity.h"
 
-#define REFUSED_MAX 64 /* pods and units that are counted by name, per sensor */
+#define REFUSED_MAX 64 /* pods and units that are counted by name, of all sensors */
 #define REFUSED_NAME_MAX 256
 
 struct refused_row {

@@ -40,7 +40,8 @@ static void cgroup_unwanted(void *arg, const struct tapio_cgroup_key *key)
 
 	if (w->verdicts >= TAPIO_VERDICTS_MAX)
 		forget_verdicts(w);
-	if (!bpf_map_update_elem(w->collector.transport.verdicts_fd, key, &one, BPF_ANY))
+	/* What was in the ring then comes here too: once is enough. */
+	if (!bpf_map_update_elem(w->collector.transport.verdicts_fd, key, &one, BPF_NOEXIST))
 		w->verdicts++;
 }
 
@@ -62,16 +63,27 @@ int watch_select(struct watch *w)
 
 /* ---- opening ---- */
 
+/* Whether moves of processes from one cgroup to another are told. */
+static bool tells_moves(const struct collector *c)
+{
+	const struct sensor_run *run = &c->runs[TAPIO_SENSOR_CGROUP];
+
+	return run->tier && (run->events & EVENT_BIT(TAPIO_EV_CGROUP_ENTERED)) &&
+	       tier_gives_event(run->tier, event_desc_by_type(TAPIO_EV_CGROUP_ENTERED));
+}
+
 static int open_identity(struct watch *w, char *why, size_t size)
 {
 	const struct legacy_hierarchy *legacy = &w->collector.legacy;
 	struct who_options options = {
 		.cgroups_max = w->options->cgroups ? w->options->cgroups : WATCH_CGROUPS_DEFAULT,
 		.lineage = w->collector.lineage,
+		.classic_ids = w->collector.runs[TAPIO_SENSOR_CGROUP].tier &&
+			       w->collector.runs[TAPIO_SENSOR_CGROUP].tier->abi,
+		.moves_unseen = !tells_moves(&w->collector),
 		.resolver = { .host_root = w->options->host_root ? w->options->host_root : "/",
 			      .legacy_hierarchy = legacy->number,
-			      .legacy_mount = legacy->mount[0] ? legacy->mount : NULL,
-			      .legacy_controller = legacy->controller },
+			      .legacy_mount = legacy->mount[0] ? legacy->mount : NULL },
 		.render = json_identity,
 		.known = identity_known,
 		.arg = w,
@@ -279,6 +291,20 @@ static uint64_t report_refusals(struct watch *w, unsigned sensor, uint64_t count
 	return 0;
 }
 
+/* Whether records were lost since the last time, of which user space learns who processes are. */
+static bool lost_more(const struct watch *w, const struct losses *losses)
+{
+	uint64_t before = 0, now = 0;
+
+	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++)
+		for (unsigned cause = 0; cause < TAPIO_CAUSE_MAX; cause++)
+			if (cause != TAPIO_CAUSE_BUDGET && cause != TAPIO_CAUSE_UNREADABLE) {
+				before += w->reported.count[s][cause];
+				now += losses->count[s][cause];
+			}
+	return now > before;
+}
+
 void watch_report_losses(struct watch *w, bool settled)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), interval = now - w->reported_ns;
@@ -303,6 +329,8 @@ void watch_report_losses(struct watch *w, bool settled)
 				pipeline_lost(&w->pipeline, s, cause, *count - before, interval, NULL, NULL);
 		}
 	}
+	if (w->who && lost_more(w, &losses))
+		who_doubt(w->who);
 	w->reported = losses;
 	w->reported_ns = now;
 }

@@ -23,6 +23,20 @@ void reader_close(struct reader *r)
 	r->scratch = NULL;
 }
 
+/* A record that was given already comes before all: who held it knows it by that. */
+static struct queue *held(struct reader *r, int64_t mono_to_boot, uint64_t *ret_ts_ns)
+{
+	struct queue *q = r->held ? r->held_in : NULL;
+	uint16_t flags;
+
+	r->held = false;
+	if (!q || !queue_peek(q, ret_ts_ns, &flags))
+		return NULL;
+	if (flags & TAPIO_F_MONOTONIC)
+		*ret_ts_ns += (uint64_t)mono_to_boot;
+	return q;
+}
+
 /* The queue whose head is the oldest record before `until`, NULL if there is none. */
 static struct queue *oldest(struct transport *t, uint64_t until, int64_t mono_to_boot, uint64_t *ret_ts_ns)
 {
@@ -73,8 +87,7 @@ long reader_drain(struct reader *r, bool all, record_fn *fn, void *arg)
 	long n = 0;
 	int err = 0;
 
-	r->held = false;
-	while (!err && (q = oldest(t, until, mono_to_boot, &ts))) {
+	while (!err && ((q = held(r, mono_to_boot, &ts)) || (q = oldest(t, until, mono_to_boot, &ts)))) {
 		uint64_t position = q->position;
 		struct piece piece = queue_take(q, r->scratch);
 
@@ -82,6 +95,7 @@ long reader_drain(struct reader *r, bool all, record_fn *fn, void *arg)
 		if (err == -EAGAIN) {
 			q->position = position;
 			r->held = true;
+			r->held_in = q;
 			break;
 		}
 		if (++n % RELEASE_EVERY == 0)

@@ -31,7 +31,7 @@
 
 /*
  * Called for each record; ts_boot_ns is its time on the boot clock. Non-zero stops the drain;
- * -EAGAIN: and the record was not taken, but is to come again.
+ * -EAGAIN: and the record was not taken, but is to come again, before any other.
  */
 typedef int record_fn(void *arg, const void *data, size_t size, uint64_t ts_boot_ns);
 
@@ -42,6 +42,7 @@ struct reader {
 	bool asleep;             /* as the producers were told */
 	bool looked;             /* once more since then */
 	bool held;               /* the last drain ended at a record that is to come again */
+	struct queue *held_in;   /* whose head that record is */
 };
 
 int reader_open(struct reader *r, struct transport *t);

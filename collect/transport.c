@@ -266,6 +266,20 @@ int transport_counters(const struct transport *t, unsigned sensor, struct tapio_
 	return 0;
 }
 
+size_t transport_fill(const struct transport *t, unsigned ring, size_t *ret_size)
+{
+	size_t used = 0;
+
+	*ret_size = 0;
+	for (unsigned i = 0; i < t->nqueues; i++) {
+		if (t->queues[i].bell || t->queues[i].ring != ring)
+			continue;
+		*ret_size += t->queues[i].data_bytes;
+		used += queue_fill(&t->queues[i]);
+	}
+	return used;
+}
+
 size_t transport_ring_bytes(const struct transport *t)
 {
 	size_t sum = 0;

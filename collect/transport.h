@@ -72,6 +72,9 @@ int transport_watch(struct transport *t, int fd);
  */
 unsigned transport_revive(struct transport *t);
 
+/* Bytes that wait in a ring, or in its buffers on all CPUs, and how many there is room for. */
+size_t transport_fill(const struct transport *t, unsigned ring, size_t *ret_size);
+
 /* Bytes that the rings take, counted once. */
 size_t transport_ring_bytes(const struct transport *t);
 

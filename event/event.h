@@ -341,7 +341,7 @@ struct tapio_budget_key {
 };
 
 struct tapio_budget {
-	__u64 second;  /* of ts_ns */
+	__u64 second;  /* of the monotonic clock */
 	__u64 used;    /* in that second */
 	__u64 refused; /* since the entry was made */
 };

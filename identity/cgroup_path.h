@@ -34,10 +34,8 @@ struct cgroup_path {
 	char pod_uid[CGROUP_POD_UID_MAX + 1];
 	/*
 	 * Containers around the answer. 0: the machine's own. Above 0 the answer is what a container
-	 * claims, as any privileged one can: state on the machine's disk is not about it, and if that
-	 * state gives the outer container a pod (a CRI runtime that was told no cgroup parent), the
-	 * outer one is the answer. What speaks for the claim is a runtime's state of that container in
-	 * the outer one's own files (workload_read of /proc/PID/root).
+	 * claims, as any that may write cgroups can. What speaks for it is that the runtimes on our own
+	 * disk have the inner container and not the outer one: then we run inside that node.
 	 */
 	unsigned depth;
 	/*

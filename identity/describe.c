@@ -81,6 +81,17 @@ static void describe_workload(struct event_identity *who, const struct group *gr
 	who->pod_namespace = w->pod_namespace;
 }
 
+static size_t workload_size(const struct workload *w)
+{
+	const char *const all[] = { w->container_name, w->image, w->pod_uid, w->pod_name, w->pod_namespace,
+				    w->pod_container };
+	size_t sum = 0;
+
+	for (size_t i = 0; i < COUNT_OF(all); i++)
+		sum += all[i] ? strlen(all[i]) + 1 : 0;
+	return sum;
+}
+
 size_t group_describe(struct group *group, enum identity_reason reason,
 		      void (*render)(struct buf *out, const struct event_identity *who))
 {
@@ -114,7 +125,7 @@ size_t group_describe(struct group *group, enum identity_reason reason,
 	}
 	who->json = group->json;
 	who->json_length = group->json ? json.length : 0;
-	return size + who->json_length + (group->path ? strlen(group->path) : 0);
+	return size + workload_size(&group->workload) + who->json_length + (group->path ? strlen(group->path) : 0);
 }
 
 void group_forget(struct group *group)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/read.h"
 
 enum { FOLDER = O_PATH | O_DIRECTORY | O_CLOEXEC };
 
@@ -93,24 +94,6 @@ static int open_file(int place, const char *path)
 	if (fd == -ELOOP || fd == -EXDEV || fd == -ENOTDIR)
 		return -EBADMSG;
 	return fd;
-}
-
-static ssize_t read_up_to(int fd, char *data, size_t max)
-{
-	size_t length = 0;
-
-	while (length < max) {
-		ssize_t n = read(fd, data + length, max - length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		length += (size_t)n;
-	}
-	return (ssize_t)length;
 }
 
 int host_read(int place, const char *path, size_t max, char **ret, size_t *ret_length)

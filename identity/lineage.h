@@ -29,8 +29,9 @@ struct process {
 	uint8_t state;  /* enum lineage_state */
 	bool ended;
 	bool moved; /* since /proc was asked: its answer is older */
-	bool missing; /* /proc was asked and did not have it */
-	uint64_t waiting_ns; /* since when a record waits for /proc's answer, CLOCK_MONOTONIC; 0: none does */
+	uint32_t doubts;   /* lineage.doubts when its place was learnt */
+	uint64_t asked_ns;   /* CLOCK_MONOTONIC: of the question to /proc, which its answer names */
+	uint64_t waiting_ns; /* since when a record waits for the answer, CLOCK_MONOTONIC; 0: none does */
 	struct place place;
 };
 
@@ -39,6 +40,7 @@ struct lineage {
 	uint32_t *buckets;
 	uint32_t used, first_ended, last_ended; /* lists: index + 1 */
 	uint64_t refused; /* processes that found no place */
+	uint32_t doubts;  /* how often records were lost: places learnt before are not sure any more */
 };
 
 int lineage_open(struct lineage *l);

@@ -311,10 +311,13 @@ int resolver_fd(const struct resolver *r)
 
 int resolver_ask(struct resolver *r, const struct question *question)
 {
+	unsigned later = 0;
 	int err = 0;
 
 	pthread_mutex_lock(&r->lock);
-	if (r->nquestions + r->nanswers + r->working < RESOLVER_QUEUE_MAX) {
+	for (unsigned i = 0; question->due_ns && i < r->nquestions; i++)
+		later += r->questions[i].due_ns != 0;
+	if (later < RESOLVER_LATER_MAX && r->nquestions + r->nanswers + r->working < RESOLVER_QUEUE_MAX) {
 		r->questions[r->nquestions++] = *question;
 		pthread_cond_signal(&r->wake);
 	} else {

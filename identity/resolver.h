@@ -16,6 +16,7 @@
 #include "identity/groups.h"
 
 #define RESOLVER_QUEUE_MAX 1024 /* questions waiting */
+#define RESOLVER_LATER_MAX 256  /* of these, such as are not due yet */
 #define RESOLVER_CACHE 256      /* containers whose names are kept for RESOLVER_FRESH_NS */
 #define RESOLVER_FRESH_NS 10000000000ull
 
@@ -24,7 +25,7 @@ enum question_kind { QUESTION_PATH, QUESTION_WORKLOAD, QUESTION_PROCESS };
 struct question {
 	enum question_kind kind;
 	struct group_ref group; /* PATH, WORKLOAD: who wants to know */
-	uint64_t id;            /* PATH */
+	uint64_t id;            /* PATH: the cgroup's; PROCESS: comes back with the answer */
 	uint32_t hierarchy;     /* PATH */
 	uint32_t pid;           /* PROCESS */
 	uint64_t due_ns;        /* WORKLOAD: not before this, CLOCK_MONOTONIC */
@@ -53,7 +54,6 @@ struct resolver_options {
 	const char *host_root;
 	const char *v2_mount; /* NULL: there is none */
 	const char *legacy_mount;
-	const char *legacy_controller;
 	uint32_t legacy_hierarchy; /* 0: none */
 };
 
@@ -71,7 +71,10 @@ int resolver_start(struct resolver *r);
 /* Readable when answers wait. */
 int resolver_fd(const struct resolver *r);
 
-/* 0, or -EAGAIN if the queue is full (counted). */
+/*
+ * 0, or -EAGAIN if the queue is full (counted). Those that are not due yet get a part of it only: whoever
+ * makes containers that nothing names does not take the place of others.
+ */
 int resolver_ask(struct resolver *r, const struct question *question);
 
 /* Somebody waits for what this group asked: it goes before the others. */

@@ -124,7 +124,7 @@ int who_walk(struct who *w)
 
 	if (!err && w->options.resolver.legacy_hierarchy)
 		err = walk_hierarchy(w, w->options.resolver.legacy_hierarchy, w->options.resolver.legacy_mount);
-	if (w->options.lineage)
+	if (w->options.lineage && w->proc)
 		walk_processes(w);
 	return err;
 }

@@ -12,6 +12,7 @@
 #include "base/cgroup.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/host.h"
 #include "identity/describe.h"
 #include "identity/who_internal.h"
 
@@ -184,12 +185,31 @@ void who_answers(struct who *w)
 
 /* ---- records ---- */
 
+/* A cgroup whose creation was not seen, or not in full, by its id. */
+static struct group *look_up(struct who *w, uint32_t hierarchy, uint64_t id)
+{
+	struct group *group = groups_add(&w->groups, hierarchy, id);
+
+	describe(w, group, IDENTITY_LATE);
+	ask(w, group, QUESTION_PATH, 0);
+	return group;
+}
+
+/* TRACE_CGROUP_PATH_LEN: tracepoints of cgroups, and these alone, leave the end of longer paths out. */
+#define TRACED_PATH_MAX 1023
+
+bool who_path_is_cut(const struct who *w, struct bytes path)
+{
+	return w->ids && path.length >= TRACED_PATH_MAX;
+}
+
 static void observe(struct identifier *identifier, const struct event_view *view)
 {
 	struct who *w = (struct who *)identifier;
 	const struct tapio_cgroup_created *c = (const void *)view->ev;
 	struct group *group;
 	struct bytes path;
+	char *copy;
 
 	if (w->options.lineage)
 		follow_observe(w, view);
@@ -205,41 +225,56 @@ static void observe(struct identifier *identifier, const struct event_view *view
 			groups_remove(&w->groups, group);
 		return;
 	}
-	who_enter(w, c->hierarchy, who_key(w, c->id, path), strndup(path.data, path.length));
+	if (who_path_is_cut(w, path)) {
+		look_up(w, c->hierarchy, c->id);
+		return;
+	}
+	copy = strndup(path.data, path.length);
+	if (copy)
+		who_enter(w, c->hierarchy, who_key(w, c->id, path), copy);
 }
 
-/* A cgroup whose creation was not seen is looked up by its id. */
-static struct group *group_of(struct who *w, uint32_t hierarchy, uint64_t id)
+struct group *who_group(struct who *w, uint32_t hierarchy, uint64_t id)
 {
 	struct group *group;
 
 	if (!id)
 		return NULL;
 	group = groups_find(&w->groups, hierarchy, id);
-	if (group)
-		return group;
-	group = groups_add(&w->groups, hierarchy, id);
-	describe(w, group, IDENTITY_LATE);
-	ask(w, group, QUESTION_PATH, 0);
-	return group;
+	return group ? group : look_up(w, hierarchy, id);
 }
 
 /*
  * Whether a record should wait, for what it needs since *waiting_ns (0: it is the first that does). One
- * wait that was in vain ends all others until the resolver shows that it lives.
+ * wait that was in vain ends all others until the resolver shows that it lives; and all together have
+ * a budget.
  */
 bool who_may_wait(struct who *w, uint64_t *waiting_ns)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now, repay;
 
 	if (w->slow)
 		return false;
+	now = clock_ns(CLOCK_MONOTONIC);
+	repay = (now - w->repaid_ns) / WHO_WAIT_SHARE;
+	w->waited_ns -= repay < w->waited_ns ? repay : w->waited_ns;
+	w->repaid_ns = now;
+	if (w->waited_ns >= WHO_WAIT_BURST_NS)
+		return false;
 	if (!*waiting_ns)
 		*waiting_ns = now;
-	if (now - *waiting_ns < WHO_WAIT_NS)
-		return true;
-	w->slow = true;
-	return false;
+	w->slow = now - *waiting_ns >= WHO_WAIT_NS;
+	if (!w->slow)
+		w->wait_ns = now;
+	return !w->slow;
+}
+
+/* A record comes: if one has waited, this is how long. */
+static void end_wait(struct who *w)
+{
+	if (w->wait_ns)
+		w->waited_ns += clock_ns(CLOCK_MONOTONIC) - w->wait_ns;
+	w->wait_ns = 0;
 }
 
 /* Whether its answer is worth waiting for. A question that found no room is asked again. */
@@ -272,24 +307,40 @@ static int answer_with(struct who *w, const struct tapio_cgroup_key *key, struct
 	return 0;
 }
 
+/*
+ * The more telling of the two. Where there is v1 every runtime puts its containers there, and some there
+ * alone: as long as that place is not known, a host's unit in v2 is no answer.
+ */
+static struct group *choose(struct group *v2, struct group *legacy)
+{
+	if (group_rank(v2) == RANK_WORKLOAD || !legacy)
+		return v2;
+	if (!legacy->path || group_rank(legacy) > group_rank(v2) || !v2 || !v2->path)
+		return legacy;
+	return v2;
+}
+
 static int identify(struct identifier *identifier, const struct event_view *view,
 		    const struct event_identity **ret)
 {
 	struct who *w = (struct who *)identifier;
 	const struct tapio_cgroup_key key = { view->ev->cgroup_id, view->ev->legacy_cgroup_id };
-	struct group *v2 = NULL, *legacy = NULL, *group;
+	struct group *v2 = NULL, *legacy = NULL;
+	struct group_ref ref;
 
+	end_wait(w);
 	if (w->options.lineage) {
 		if (follow_identify(w, view, &v2, &legacy))
 			return -EAGAIN;
 	} else {
-		v2 = group_of(w, 0, key.id);
-		legacy = group_of(w, w->options.resolver.legacy_hierarchy, key.legacy_id);
+		/* To remember the one, the other may have had to go. */
+		ref = groups_ref(&w->groups, who_group(w, 0, key.id));
+		legacy = who_group(w, w->options.resolver.legacy_hierarchy, key.legacy_id);
+		v2 = groups_at(&w->groups, ref);
 	}
 	if (is_awaited(w, v2) || is_awaited(w, legacy))
 		return -EAGAIN;
-	group = group_rank(legacy) > group_rank(v2) || !v2 || (!v2->path && legacy) ? legacy : v2;
-	return answer_with(w, &key, group, ret);
+	return answer_with(w, &key, choose(v2, legacy), ret);
 }
 
 const struct event_identity *who_find(struct who *w, const struct tapio_cgroup_key *key)
@@ -297,12 +348,14 @@ const struct event_identity *who_find(struct who *w, const struct tapio_cgroup_k
 	struct group *v2 = key->id ? groups_find(&w->groups, 0, key->id) : NULL;
 	struct group *legacy = key->legacy_id ? groups_find(&w->groups, w->options.resolver.legacy_hierarchy,
 							    key->legacy_id) : NULL;
-	struct group *group = group_rank(legacy) > group_rank(v2) || !v2 ? legacy : v2;
+	struct group *group = choose(v2, legacy);
 
 	return group ? &group->who : NULL;
 }
 
 /* ---- */
+
+#define CGROUP_ROOT_INODE 1
 
 /* From 5.5 a cgroup's id is its inode number, and tracepoints tell it. Before, they tell another one. */
 static bool tracepoints_tell_ids(const struct resolver_options *o)
@@ -313,6 +366,23 @@ static bool tracepoints_tell_ids(const struct resolver_options *o)
 	uint64_t id;
 
 	return fd >= 0 && !fstat(fd, &st) && !cgroup_id_of(fd, &id) && id == st.st_ino;
+}
+
+/* A mount may show a part of its hierarchy, as a container's does: what it calls "/" is not the root. */
+static const char *whole_mount(const char *mount)
+{
+	struct stat st;
+
+	return mount && !stat(mount, &st) && st.st_ino == CGROUP_ROOT_INODE ? mount : NULL;
+}
+
+static void take_options(struct who *w, const struct who_options *options)
+{
+	w->options = *options;
+	w->options.resolver.v2_mount = whole_mount(options->resolver.v2_mount);
+	w->options.resolver.legacy_mount = whole_mount(options->resolver.legacy_mount);
+	w->ids = !options->classic_ids || tracepoints_tell_ids(&w->options.resolver);
+	w->proc = host_pid_namespace() && host_cgroup_namespace();
 }
 
 static void render_no_cgroup(struct who *w)
@@ -331,7 +401,7 @@ struct who *who_open(const struct who_options *options, char *why, size_t size)
 	int err = w ? groups_open(&w->groups, options->cgroups_max, forget, w) : -ENOMEM;
 
 	if (!err)
-		w->options = *options;
+		take_options(w, options);
 	if (!err && options->lineage)
 		err = lineage_open(&w->lineage);
 	if (!err) {
@@ -345,7 +415,6 @@ struct who *who_open(const struct who_options *options, char *why, size_t size)
 	}
 	w->identifier = (struct identifier){ .observe = observe, .identify = identify };
 	w->max_bytes = (size_t)w->groups.max * WHO_BYTES_PER_GROUP;
-	w->ids = !options->lineage || tracepoints_tell_ids(&options->resolver);
 	if (options->render)
 		render_no_cgroup(w);
 	return w;
@@ -370,6 +439,11 @@ void who_close(struct who *w)
 struct identifier *who_identifier(struct who *w)
 {
 	return &w->identifier;
+}
+
+void who_doubt(struct who *w)
+{
+	w->lineage.doubts++;
 }
 
 int who_fd(const struct who *w)

@@ -10,7 +10,8 @@
  *
  * Records wait (-EAGAIN, so in the ring) at most WHO_WAIT_NS for names that are being read; then they
  * go without them, with the reason, and `known` tells later. A resolver that was late once is not
- * waited for until it has answered again.
+ * waited for until it has answered again. All waiting together takes at most WHO_WAIT_BURST_NS at once and
+ * one part in WHO_WAIT_SHARE of the time, so that whoever makes cgroups does not stop everybody's events.
  */
 #ifndef IDENTITY_WHO_H
 #define IDENTITY_WHO_H
@@ -21,12 +22,16 @@
 #include "identity/resolver.h"
 
 #define WHO_WAIT_NS 100000000ull
+#define WHO_WAIT_BURST_NS 500000000ull
+#define WHO_WAIT_SHARE 4
 #define WHO_TRIES 5                  /* for a container that no state names: after 50 ms, each time 4 times longer */
 #define WHO_BYTES_PER_GROUP 4096ull  /* of names, on average: the bound is this times the cgroups remembered */
 
 struct who_options {
 	uint32_t cgroups_max;
 	bool lineage; /* records do not tell cgroups reliably: follow processes */
+	bool classic_ids; /* cgroup records are of classic tracepoints: before 5.5 these have ids of their own */
+	bool moves_unseen; /* with lineage: no cgroup.entered comes; /proc is asked at each exec instead */
 	struct resolver_options resolver;
 	/* Makes event_identity.json. */
 	void (*render)(struct buf *out, const struct event_identity *who);
@@ -58,6 +63,12 @@ void who_close(struct who *w);
 int who_walk(struct who *w);
 
 struct identifier *who_identifier(struct who *w);
+
+/*
+ * Records were lost, perhaps of forks and moves: processes that are followed are looked up once more
+ * before anything is said of them.
+ */
+void who_doubt(struct who *w);
 
 /* Becomes readable when answers wait: then who_answers. */
 int who_fd(const struct who *w);

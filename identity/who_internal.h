@@ -15,6 +15,10 @@ struct who {
 	struct event_identity no_cgroup;
 	bool ids;  /* records of the cgroup sensor tell the ids that everybody else uses */
 	bool slow; /* the resolver was late and has not answered since */
+	uint64_t wait_ns;  /* CLOCK_MONOTONIC: since when a record waits, 0: none does */
+	uint64_t waited_ns; /* how long records have waited, less what time has made good */
+	uint64_t repaid_ns; /* CLOCK_MONOTONIC: until when it has */
+	bool proc; /* /proc numbers processes and names cgroups as records do */
 	size_t bytes, max_bytes;
 	uint64_t identified, late, missed, unknown[IDENTITY_REASONS];
 };
@@ -25,6 +29,10 @@ uint64_t who_key(const struct who *w, uint64_t id, struct bytes path);
 /* A cgroup that is there, or was made. Takes `path` over, which must not be NULL. */
 struct group *who_enter(struct who *w, uint32_t hierarchy, uint64_t id, char *path);
 void who_name(struct who *w, struct group *group, char *path);
+/* The cgroup of an id, looked up if its creation was missed; NULL: id is 0. May forget any other. */
+struct group *who_group(struct who *w, uint32_t hierarchy, uint64_t id);
+/* Whether a path from a record of the cgroup sensor lacks its end. */
+bool who_path_is_cut(const struct who *w, struct bytes path);
 bool who_may_wait(struct who *w, uint64_t *waiting_ns);
 
 /* ---- follow.c: processes whose records do not tell their cgroups ---- */

@@ -12,9 +12,8 @@
 #include <stdbool.h>
 
 /*
- * What a cgroup's path told (identity/cgroup_path.h), of depth 0 and not by_user: the machine's disk
- * is about nobody else. For a depth above 0 the host's root is that of the outer container; whoever
- * is in there wrote its files, and could let a read wait by a file system of his own.
+ * What a cgroup's path told (identity/cgroup_path.h), not by_user: the machine's disk is about nobody
+ * else. Of a depth above 0 what is found speaks for the claim, if the outer container is not found.
  */
 struct workload_query {
 	const char *container_id; /* 64 lower-case hex digits; NULL: only the pod is known */

@@ -195,11 +195,9 @@ void pipeline_lost(struct pipeline *p, unsigned sensor, unsigned cause, uint64_t
 void pipeline_identity(struct pipeline *p, const struct event_identity *who, const struct tapio_cgroup_key *key)
 {
 	struct tapio_identity identity = { .cgroup_id = key->id, .legacy_cgroup_id = key->legacy_id };
-	const struct event_view view = { .ev = &identity.ev,
-					 .desc = event_desc_by_type(TAPIO_EV_IDENTITY),
-					 .who = who };
 
-	if (!p->selector || select_event(p->selector, &view))
+	/* Of a command or a path the earlier events told: here it is enough that one may have been wanted. */
+	if (!p->selector || !select_never(p->selector, who))
 		fan_out_own(p, &identity.ev, TAPIO_EV_IDENTITY, sizeof(identity), who);
 }
 

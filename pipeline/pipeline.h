@@ -61,7 +61,7 @@ void pipeline_clocks(struct pipeline *p);
 /*
  * One record from a ring, hostile until checked. Returns 0, or 1 when no more are wanted: the
  * limit is reached, a sink has failed (sink_error) or was interrupted. -EAGAIN: it is not known yet
- * whom it is about; the same record is to be given again, though older ones may come before it.
+ * whom it is about; the same record is to be given again before any other.
  */
 int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t ts_boot_ns);
 

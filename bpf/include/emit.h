@@ -207,7 +207,7 @@ static __always_inline bool budget_allows(const struct tapio_config *cfg, u32 se
 		bpf_map_update_elem(&tapio_budgets, &key, &first, BPF_NOEXIST);
 		return true;
 	}
-	if (budget->second != second) {
+	if (budget->second < second) { /* not backwards: another CPU may have looked at the clock before */
 		budget->second = second;
 		budget->used = 0;
 	}
@@ -252,11 +252,14 @@ static __always_inline bool filter_has_cgroup(void)
 
 #ifndef TAPIO_ABI
 /* What user space has found not to be wanted; what it does not know yet it will judge itself. */
-static __always_inline bool cgroup_unwanted(const struct tapio_config *cfg)
+static __always_inline bool cgroup_unwanted(const struct tapio_config *cfg, const struct tapio_cgroup_key *cgroup)
 {
 	struct tapio_cgroup_key key;
 
-	current_cgroups(cfg, &key);
+	if (cgroup)
+		key = *cgroup;
+	else
+		current_cgroups(cfg, &key);
 	return bpf_map_lookup_elem(&tapio_verdicts, &key) != NULL;
 }
 #endif
@@ -272,9 +275,10 @@ static __always_inline void count_beat(u32 type)
 
 /*
  * Whether the user wants events of this type about the current task. Within one kind of filter
- * any value may match; all kinds that are set must.
+ * any value may match; all kinds that are set must. `cgroup`: of the process that it is about where
+ * that is not the current one, else NULL.
  */
-static __always_inline bool event_wanted(u32 type)
+static __always_inline bool event_wanted_of(u32 type, const struct tapio_cgroup_key *cgroup)
 {
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct tapio_config *cfg = settings();
@@ -298,11 +302,18 @@ static __always_inline bool event_wanted(u32 type)
 		return false;
 	if ((filters & TAPIO_FILTER_COMM) && !filter_has_comm())
 		return false;
-#ifndef TAPIO_ABI
-	if ((filters & TAPIO_FILTER_VERDICT) && cgroup_unwanted(cfg))
+#ifdef TAPIO_ABI
+	(void)cgroup; /* what is unwanted is told to `core` objects alone */
+#else
+	if ((filters & TAPIO_FILTER_VERDICT) && cgroup_unwanted(cfg, cgroup))
 		return false;
 #endif
 	return !(filters & TAPIO_FILTER_CGROUP) || filter_has_cgroup();
+}
+
+static __always_inline bool event_wanted(u32 type)
+{
+	return event_wanted_of(type, NULL);
 }
 
 /* ---- records ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cgroups made, entered and removed; and whose each record of a process is, on each tier. */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -160,9 +161,11 @@ TEST(live, cgroup_comes_and_goes)
 
 static struct who *open_who(const struct live *l)
 {
+	const struct sensor_run *cgroups = &l->collector.runs[TAPIO_SENSOR_CGROUP];
 	const struct legacy_hierarchy *legacy = &l->collector.legacy;
 	struct who_options o = { .cgroups_max = 4096,
 				 .lineage = l->collector.lineage,
+				 .classic_ids = cgroups->tier && cgroups->tier->abi,
 				 .resolver = { .host_root = "/",
 					       .legacy_hierarchy = legacy->number,
 					       .legacy_mount = legacy->mount[0] ? legacy->mount : NULL } };
@@ -307,4 +310,65 @@ static void body_whose(struct live *l)
 TEST(live, whose_each_record_is)
 {
 	live_on_every_tier(body_whose);
+}
+
+/* ---- cgroups that are not wanted ---- */
+
+static const struct tapio_event *record_of(const struct live *l, unsigned type, pid_t pid)
+{
+	for (size_t i = l->first; i < l->nviews; i++)
+		if (l->views[i].ev->type == type && l->views[i].ev->tgid == (__u32)pid)
+			return l->views[i].ev;
+	return NULL;
+}
+
+static int nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* A fork is judged by the cgroup of the child, as every other event of it is. */
+static void body_verdict(struct live *l)
+{
+	struct tapio_cgroup_key key;
+	const struct tapio_event *ev;
+	struct box b[2];
+	__u32 one = 1;
+	pid_t pid;
+
+	session = l;
+	live_start(l);
+	if (l->tier->abi || !boxes(l, b) || b[0].hierarchy)
+		return;
+	live_about(l, "before");
+	pid = child_run(nothing, NULL).pid;
+	live_drain(l);
+	ev = record_of(l, TAPIO_EV_PROCESS_FORK, pid);
+	REQUIRE(ev, "%s: no fork of %d", l->name, pid);
+	key = (struct tapio_cgroup_key){ ev->cgroup_id, ev->legacy_cgroup_id };
+	REQUIRE(!bpf_map_update_elem(l->collector.transport.verdicts_fd, &key, &one, BPF_ANY), "%s", strerror(errno));
+	l->collector.config.filters |= TAPIO_FILTER_VERDICT;
+	REQUIRE(!collector_configure(&l->collector), "%s", strerror(errno));
+
+	live_about(l, "not wanted");
+	pid = child_run(nothing, NULL).pid;
+	box_make(&b[0]);
+	live_drain(l);
+	CHECK(!record_of(l, TAPIO_EV_PROCESS_FORK, pid), "%s: a fork in a cgroup that is not wanted", l->name);
+	live_about(l, "born into another one");
+	pid = born_into(&b[0]);
+	if (pid > 0) {
+		child_end(pid);
+		live_drain(l);
+		CHECK(record_of(l, TAPIO_EV_PROCESS_EXEC, pid), "%s: no exec of %d", l->name, pid);
+		ev = record_of(l, TAPIO_EV_PROCESS_FORK, pid);
+		CHECK(ev && ev->cgroup_id == b[0].id, "%s: no fork of %d", l->name, pid);
+	}
+	CHECK(!rmdir(b[0].full), "%s: %s", b[0].full, strerror(errno));
+}
+
+TEST(live, verdicts_are_about_the_child)
+{
+	live_on_every_tier(body_verdict);
 }

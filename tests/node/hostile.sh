@@ -46,8 +46,8 @@ test_impersonation() {
 	remove_pods "$victim" "$sandbox"
 }
 
-# A container of Docker's may be a node itself, as with kind: then what it says of pods inside is believed, but not of
-# containers that the machine's own runtimes have.
+# A container of Docker's may be a node itself, as with kind. Seen from the machine, whose disk has that container and
+# not what is inside, it is who it is, whatever it says of pods; the machine's own are not claimed that way either.
 test_pods_claimed_in_docker() {
 	local id pod claimed=11111111-2222-3333-4444-555555555555 other
 	start_docker cgroupfs || return
@@ -57,9 +57,8 @@ test_pods_claimed_in_docker() {
 	start_trace || return
 	docker_run node 4 '{}' -v /sys/fs/cgroup:/cgroups
 	id=$(docker inspect -f '{{.Id}}' node)
-	claim "kubelet/kubepods/burstable/pod$claimed/$other" pods "{\"container.id\": \"$other\", \"k8s.pod.uid\": \"$claimed\"}"
-	for path in "kubepods/burstable/pod$pod/${container[safe]}" "kubelet/kubepods/pod$claimed/${container[safe]}"; do
-		claim "$path" "lie-${path%%/*}" "{\"container.id\": \"$id\", \"container.name\": \"node\",
+	for path in "kubelet/kubepods/burstable/pod$claimed/$other" "kubepods/burstable/pod$pod/${container[safe]}" "kubelet/kubepods/pod$claimed/${container[safe]}"; do
+		claim "$path" "lie-${path//\//-}" "{\"container.id\": \"$id\", \"container.name\": \"node\",
 			\"container.image.name\": \"tools\", \"container.runtime.name\": \"docker\"}"
 	done
 	in_container safe /bin/true

@@ -3,6 +3,7 @@
 #include "pipeline/select.h"
 
 #include <string.h>
+#include "pipeline/pipeline.h"
 #include "tests/record.h"
 #include "tests/test.h"
 
@@ -125,4 +126,40 @@ TEST(unit, select_never)
 	CHECK(select_never(&s, &nginx) && !select_never(&s, &cart), "by exclusion");
 	s.exclude[0].values[SELECT_COMM] = "sh";
 	CHECK(!select_never(&s, &nginx), "only some of its events are excluded");
+}
+
+/* ---- events of Tapio's own ---- */
+
+static unsigned told;
+
+static int count(struct event_sink *sink, const struct event_view *view)
+{
+	(void)sink;
+	told += view->ev->type == TAPIO_EV_IDENTITY;
+	return 0;
+}
+
+static void close_nothing(struct event_sink *sink)
+{
+	(void)sink;
+}
+
+/* A rule about commands cannot be tested on it: who had events told without names is told the names. */
+TEST(unit, select_identity_events)
+{
+	struct event_sink sink = { .write = count, .close = close_nothing };
+	struct selector s = { .include = { { { [SELECT_NAMESPACE] = "shop", [SELECT_COMM] = "sh" } } },
+			      .ninclude = 1 };
+	struct tapio_cgroup_key key = { 5, 0 };
+	struct pipeline p;
+
+	pipeline_init(&p);
+	pipeline_add_sink(&p, &sink);
+	p.selector = &s;
+	told = 0;
+	pipeline_identity(&p, &cart, &key);
+	CHECK(told == 1, "of a pod that is wanted: told %u times", told);
+	pipeline_identity(&p, &nginx, &key);
+	CHECK(told == 1, "of a unit that is not");
+	pipeline_close(&p);
 }
