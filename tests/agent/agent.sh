@@ -171,7 +171,7 @@ is_jsonl() { # FILE...
 # Nothing was lost that is not counted: of N processes as many are there, or others and they are lost together.
 complete() { # N
 	between "execs and exits, seen and lost" $((2 * $1)) $((2 * $1 + lost)) $((execs + exits + lost))
-	[ "$lost" -gt 0 ] && echo "    $lost lost: the machine is slow" || true
+	[ "$lost" -eq 0 ] || echo "    $lost lost"
 }
 
 # A file as the kernel shows them: descriptor numbers and what they are.

@@ -96,7 +96,7 @@ test_privileges_after_start() {
 	agent || return
 	storm 5
 	for name in $("$tapio" check --config "$tmp/tapio.yaml" --json | jq -r '.privileges[].capability' | sort -u); do
-		bits=$(sed -n "s/^#define $name[[:space:]]*\([0-9]*\).*/\1/p" /usr/include/linux/capability.h)
+		bits=$(sed -n "s/^#define ${name}[[:space:]]*\([0-9]*\).*/\1/p" /usr/include/linux/capability.h)
 		expected=$((expected | 1 << bits))
 	done
 	for task in "/proc/$pid/task/"*; do

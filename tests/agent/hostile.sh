@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by tests/agent/run: clients that want nothing good, while events come.
-# shellcheck shell=bash disable=SC2034,SC2154,SC2317
+# shellcheck shell=bash disable=SC2034,SC2154,SC2216,SC2317
 
 # 50 of the 64 connections that there can be, with a byte now and then, and never a whole request.
 slow_clients() {
