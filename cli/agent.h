@@ -54,6 +54,11 @@ struct agent {
  */
 int agent_read_config(const struct agent *a, struct config *ret, char *why, size_t size);
 
+/* ---- agent_args.c ---- */
+
+/* Takes the options and reads the configuration. -1 to go on, else the status to exit with. */
+int agent_parse_args(struct agent *a, int argc, char **argv);
+
 /* ---- agent_pages.c: what is served ---- */
 
 /* Pages of HTTP; `arg` of each is the agent. Ends with an empty row. */

@@ -18,10 +18,9 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "cli/cli.h"
-#include "cli/watch.h"
+#include "cli/trace.h"
 #include "export/attach.h"
 #include "export/json.h"
-#include "export/stream_request.h"
 #include "export/text.h"
 
 static const char help[] =
@@ -61,16 +60,6 @@ enum {
 	OPT_NAMESPACE,
 	OPT_UNIT,
 	OPT_ATTACH,
-};
-
-struct trace {
-	struct run_options run;
-	struct watch_options options;
-	uint64_t named_events;
-	uint64_t count, time_ns;
-	bool table, wide, no_color;
-	const char *attach; /* the agent's socket; NULL: load programs of our own */
-	struct watch watch;
 };
 
 /* ---- arguments ---- */
@@ -456,58 +445,6 @@ static int run_trace(struct trace *t)
 	return err && err != -EPIPE ? STATUS_FAILED : STATUS_OK;
 }
 
-/* ---- --attach ---- */
-
-static void request_values(struct buf *line, const struct selector *s, enum select_kind kind, const char *key)
-{
-	for (unsigned i = 0; i < s->nwanted[kind]; i++)
-		stream_request_add(line, key, s->wanted[kind][i]);
-}
-
-static void request_line(const struct trace *t, struct buf *line)
-{
-	const struct selector *s = &t->options.selector;
-	struct winsize size = { .ws_col = 0 };
-
-	buf_adds(line, "events");
-	if (t->table) {
-		if (!t->wide)
-			ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-		buf_printf(line, " format=table width=%u color=%d", size.ws_col,
-			   !t->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
-	}
-	if (t->count)
-		buf_printf(line, " count=%llu", (unsigned long long)t->count);
-	for (unsigned type = 0; type < TAPIO_EV_MAX; type++)
-		if (t->named_events & EVENT_BIT(type))
-			stream_request_add(line, "event", event_desc_by_type(type)->name);
-	request_values(line, s, SELECT_NAMESPACE, "namespace");
-	request_values(line, s, SELECT_POD, "pod");
-	request_values(line, s, SELECT_CONTAINER, "container");
-	request_values(line, s, SELECT_UNIT, "unit");
-}
-
-static int run_attached(const struct trace *t)
-{
-	const struct attach_options options = { .out_fd = STDOUT_FILENO, .stop_fd = stop_fd, .time_ns = t->time_ns };
-	struct buf line = BUF_INIT(65536);
-	enum attach_end end;
-	char why[512];
-	int fd, err;
-
-	request_line(t, &line);
-	fd = attach_open(t->attach, buf_cstr(&line), why, sizeof(why));
-	buf_free(&line);
-	err = fd < 0 ? fd : attach_copy(fd, &options, &end, why, sizeof(why));
-	if (fd >= 0)
-		close(fd);
-	if (err)
-		log_error("trace: %s", why);
-	else if (end == ATTACH_ENDED && !t->count)
-		log_warn("trace: the agent has ended");
-	return err ? STATUS_FAILED : STATUS_OK;
-}
-
 int cmd_trace(int argc, char **argv)
 {
 	static struct trace t; /* large, and one per process */
@@ -520,7 +457,7 @@ int cmd_trace(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (t.attach)
-		return catch_signals() ? STATUS_FAILED : run_attached(&t);
+		return catch_signals() ? STATUS_FAILED : trace_attached(&t, stop_fd);
 	status = check_host("trace");
 	if (status)
 		return status;
