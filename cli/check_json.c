@@ -4,51 +4,8 @@
 #include "base/buf.h"
 #include "cli/check.h"
 #include "cli/cli.h"
-#include "export/json.h"
+#include "cli/json_doc.h"
 #include "export/names.h"
-
-/* The document is small and made once: commas are put before every member but the first. */
-static void comma(struct buf *b)
-{
-	char last = b->length ? b->data[b->length - 1] : '{';
-
-	if (last != '{' && last != '[' && last != ':')
-		buf_addc(b, ',');
-}
-
-static void key(struct buf *b, const char *name)
-{
-	comma(b);
-	json_quote(b, name, strlen(name));
-	buf_addc(b, ':');
-}
-
-static void text(struct buf *b, const char *name, const char *value)
-{
-	key(b, name);
-	if (value)
-		json_quote(b, value, strlen(value));
-	else
-		buf_adds(b, "null");
-}
-
-static void truth(struct buf *b, const char *name, bool value)
-{
-	key(b, name);
-	buf_adds(b, value ? "true" : "false");
-}
-
-static void number(struct buf *b, const char *name, size_t value)
-{
-	key(b, name);
-	buf_printf(b, "%zu", value);
-}
-
-static void item(struct buf *b, const char *value)
-{
-	comma(b);
-	json_quote(b, value, strlen(value));
-}
 
 static void add_memory(struct buf *b, const struct check *check)
 {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -315,6 +316,15 @@ static int load_mapped(int fd, size_t bytes, struct btf_source *ret, char *why, 
 	return err;
 }
 
+static void set_running(struct btf_source *s)
+{
+	struct utsname u;
+
+	s->own = true;
+	if (!uname(&u))
+		keep_release(s, (const unsigned char *)u.release, strlen(u.release));
+}
+
 int btf_load(const char *path, struct btf_source *ret, char *why, size_t size)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -335,7 +345,10 @@ int btf_load(const char *path, struct btf_source *ret, char *why, size_t size)
 	err = read_file(fd, (size_t)st.st_size, &data, &bytes);
 	if (err)
 		return refuse(err, why, size, "%s", strerror(-err));
-	return btf_load_data(data, bytes, ret, why, size);
+	err = btf_load_data(data, bytes, ret, why, size);
+	if (!err && !strcmp(path, KERNEL_BTF))
+		set_running(ret);
+	return err;
 }
 
 void btf_unload(struct btf_source *s)

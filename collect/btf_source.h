@@ -24,6 +24,9 @@ struct btf_source {
 	bool minimal;       /* made by `tapio btf minimize` */
 };
 
+/* The running kernel's own. */
+#define KERNEL_BTF "/sys/kernel/btf/vmlinux"
+
 /* 0, or a negative errno with the reason in `why`, without the path. */
 int btf_load(const char *path, struct btf_source *ret, char *why, size_t size);
 void btf_unload(struct btf_source *s);

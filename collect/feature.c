@@ -27,7 +27,7 @@
 #define PROBE_TRACEPOINT "sched_process_exec"
 
 static struct feature_result results[FEATURE_MAX];
-static bool probed[FEATURE_MAX];
+static bool probed[FEATURE_MAX], denied[FEATURE_MAX];
 static const char *btf_path;
 
 static const char *const names[FEATURE_MAX] = {
@@ -288,9 +288,14 @@ const struct feature_result *feature(enum feature f)
 
 void feature_deny(enum feature f, const char *why)
 {
-	probed[f] = true;
+	probed[f] = denied[f] = true;
 	results[f].have = false;
 	say(&results[f], "%s", why);
+}
+
+const char *feature_denied(enum feature f)
+{
+	return denied[f] ? results[f].why : NULL;
 }
 
 void feature_use_btf(const char *path)

@@ -32,6 +32,8 @@ const struct feature_result *feature(enum feature f);
 
 /* Takes a feature away for this run: "switched off by --no-ringbuf". Before its first use. */
 void feature_deny(enum feature f, const char *why);
+/* The reason that feature_deny was given, NULL if it was not called. */
+const char *feature_denied(enum feature f);
 
 /* Another file with the kernel's BTF, instead of /sys/kernel/btf/vmlinux. Borrowed. */
 void feature_use_btf(const char *path);
