@@ -18,6 +18,7 @@ static const struct {
 	{ "trace", cmd_trace, "print events as they happen" },
 	{ "run", cmd_run, "the agent: watch all the time, as a configuration says" },
 	{ "check", cmd_check, "say what runs on this machine, at which tier, and why not better" },
+	{ "btf", cmd_btf, "cut a kernel's BTF to what Tapio needs of it" },
 	{ "schema", cmd_schema, "print the events and their fields" },
 	{ "version", cmd_version, "print the version" },
 	{ "heartbeat", cmd_heartbeat, NULL }, /* what an agent calls to test its hooks */

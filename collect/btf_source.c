@@ -112,8 +112,13 @@ static int scan_image(struct bytes b, struct btf_source *s, char *why, size_t si
 static int read_elf(struct bytes b, struct btf_source *s, char *why, size_t size)
 {
 	struct elf_part part;
-	int err = elf_section(b.data, b.size, ".BTF", &part);
+	Elf64_Ehdr h = {};
+	int err;
 
+	memcpy(&h, b.data, b.size < sizeof(h) ? b.size : sizeof(h));
+	if (h.e_type == ET_REL || (h.e_machine != EM_X86_64 && h.e_machine != EM_AARCH64))
+		return refuse(-ENOMSG, why, size, "an ELF file, but no kernel of x86_64 or arm64");
+	err = elf_section(b.data, b.size, ".BTF", &part);
 	if (err == -ENOENT)
 		return refuse(-ENODATA, why, size, "there is no BTF in this kernel: it has no section .BTF");
 	if (err)
@@ -314,6 +319,24 @@ static int load_mapped(int fd, size_t bytes, struct btf_source *ret, char *why, 
 	err = btf_load_data(data, bytes, ret, why, size);
 	munmap(data, bytes);
 	return err;
+}
+
+int btf_is_plain(const char *path, char *why, size_t size)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_free_ void *data = NULL;
+	size_t bytes = 0;
+	char reason[128];
+	struct stat st;
+	int rc;
+
+	if (fd < 0 || fstat(fd, &st))
+		return refuse(-errno, why, size, "%s: %s", path, strerror(errno));
+	rc = (uint64_t)st.st_size > TYPES_BYTES_MAX ? -EFBIG : read_file(fd, (size_t)st.st_size, &data, &bytes);
+	if (rc)
+		return refuse(rc, why, size, "%s: %s", path, strerror(-rc));
+	rc = types_all_known(data, bytes, reason, sizeof(reason));
+	return rc < 0 ? refuse(rc, why, size, "%s: %s", path, reason) : rc;
 }
 
 static void set_running(struct btf_source *s)

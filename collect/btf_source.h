@@ -34,6 +34,9 @@ void btf_unload(struct btf_source *s);
 /* As btf_load, of a file's contents. */
 int btf_load_data(const void *data, size_t bytes, struct btf_source *ret, char *why, size_t size);
 
+/* Whether libbpf 1.1.2 reads this file of BTF as it is: 1 or 0; a negative errno with the reason if it is none. */
+int btf_is_plain(const char *path, char *why, size_t size);
+
 /* In minimal BTF, before the release: the name of a declaration that nothing refers to. */
 #define BTF_RELEASE_MARK "tapio_release="
 

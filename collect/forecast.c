@@ -45,6 +45,25 @@ static int open_object(struct run *run, const char *name, const struct object **
 	return 0;
 }
 
+unsigned core_objects(const struct image *ret[CORE_OBJECTS_MAX])
+{
+	const struct sensor *const *s, *const *end = sensors(&s);
+	unsigned n = 0;
+
+	for (; s < end; s++)
+		for (unsigned i = 0; i < ladder_height(*s); i++) {
+			const struct tier *tier = &(*s)->tiers[i];
+			const struct image *image = tier->abi ? NULL : image_find(tier->object);
+			bool known = !image || n == CORE_OBJECTS_MAX;
+
+			for (unsigned k = 0; k < n; k++)
+				known |= ret[k] == image;
+			if (!known)
+				ret[n++] = image;
+		}
+	return n;
+}
+
 int forecast_relocate(const struct object *o, const struct tier *tier, uint64_t events, const struct types *t,
 		      struct relocation *ret)
 {
@@ -87,6 +106,7 @@ static void foretell_relocations(const struct relocation *r, unsigned program, c
 		if (insn->code != (BPF_JMP | BPF_CALL) || insn->imm != POISON_HELPER)
 			continue;
 		record_describe(o, record, what, sizeof(what));
+		ret->lacks = true;
 		foretell(ret, FORETOLD_FAILS,
 			 r->results[i].state == RELO_ABSENT ?
 				 "program %s needs %s, which this kernel has not" :
@@ -106,6 +126,7 @@ static void foretell_broken(const struct relocation *r, struct tier_forecast *re
 		if (r->results[i].state != RELO_BROKEN)
 			continue;
 		record_describe(o, &o->records[i], what, sizeof(what));
+		ret->lacks = true;
 		foretell(ret, FORETOLD_FAILS, "program %s: %s: %s", o->programs[o->records[i].program].name, what,
 			 r->results[i].err == -ENOTUNIQ ? "this kernel has several types of that name, which disagree" :
 			 r->results[i].err == -E2BIG ? "this kernel's types are nested too deeply" :

@@ -22,6 +22,7 @@ enum foretold {
 
 struct tier_forecast {
 	enum foretold foretold;
+	bool lacks; /* a type or member that a program cannot do without */
 	char why[WHY_MAX];
 };
 
@@ -66,6 +67,10 @@ void foretell_ringbuf(const struct types *t, struct tier_forecast *ret);
 /* A verdict that is worse than what is in ret replaces it. */
 void foretell(struct tier_forecast *ret, enum foretold foretold, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The objects of all tiers that need BTF, each once. Their number. */
+#define CORE_OBJECTS_MAX 64
+unsigned core_objects(const struct image *ret[CORE_OBJECTS_MAX]);
 
 /* What a tier asks for, relocated: r->programs are those that the events need. */
 int forecast_relocate(const struct object *o, const struct tier *tier, uint64_t events, const struct types *t,

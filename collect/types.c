@@ -336,6 +336,29 @@ int types_read(const void *raw, size_t size, struct types *ret, char *why, size_
 	return 0;
 }
 
+int types_all_known(const void *raw, size_t size, char *why, size_t why_size)
+{
+	struct input in = {};
+	int err = read_header(raw, size, &in, why, why_size);
+	uint32_t at = 0;
+
+	while (!err && in.types_len - at >= sizeof(struct btf_type)) {
+		struct kind_layout layout;
+		struct btf_type type;
+		uint64_t bytes;
+
+		memcpy(&type, in.types + at, sizeof(type));
+		if ((type.info >> 24 & 0x7f) >= KINDS_KNOWN || !layout_of(&in, type.info >> 24 & 0x7f, &layout) ||
+		    (type.info & 0xffffff) > MEMBERS_MAX)
+			return 0;
+		bytes = sizeof(type) + layout.info_sz + (uint64_t)layout.elem_sz * (type.info & 0xffff);
+		if (bytes > in.types_len - at)
+			return 0;
+		at += (uint32_t)bytes;
+	}
+	return err ? err : at == in.types_len;
+}
+
 void types_free(struct types *t)
 {
 	free(t->blob);

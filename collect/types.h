@@ -36,6 +36,9 @@ struct types {
 int types_read(const void *raw, size_t size, struct types *ret, char *why, size_t why_size);
 void types_free(struct types *t);
 
+/* Whether all of it is of kinds that are known here: cheap, and says nothing of references. As types_read. */
+int types_all_known(const void *raw, size_t size, char *why, size_t why_size);
+
 /* Whether libbpf 1.1.2 takes the input that this was read from as it is. */
 static inline bool types_are_plain(const struct types *t)
 {
