@@ -260,6 +260,14 @@ void feature_deny(enum feature f, const char *why)
 	say(&results[f], "%s", why);
 }
 
+void feature_ask_again(enum feature f)
+{
+	if (f == FEATURE_BTF)
+		btf_drop(&btf_chosen);
+	probed[f] = denied[f] = false;
+	results[f] = (struct feature_result){};
+}
+
 const char *feature_denied(enum feature f)
 {
 	return denied[f] ? results[f].why : NULL;

@@ -90,8 +90,7 @@ bool *forecast_reach(const struct relocation *r, unsigned i, int *ret_err)
 }
 
 /* What a relocation did not find, where the program gets there, costs the program. */
-static void foretell_relocations(const struct relocation *r, unsigned program, const bool *reached,
-				 struct tier_forecast *ret)
+void foretell_relocations(const struct relocation *r, unsigned program, const bool *reached, struct tier_forecast *ret)
 {
 	const struct object *o = r->object;
 	char what[160];

@@ -57,6 +57,8 @@ int forecast(const struct btf_source *source, const struct forecast_options *opt
 
 /* ---- parts of it ---- */
 
+/* What a program's relocations did not find where it gets. */
+void foretell_relocations(const struct relocation *r, unsigned program, const bool *reached, struct tier_forecast *ret);
 /* What a program needs of the kernel besides its relocations. `insns` are relocated, `reached` is reach()'s. */
 void foretell_program(const struct types *t, const struct program *p, const struct bpf_insn *insns, const bool *reached,
 		      struct tier_forecast *ret);
