@@ -42,7 +42,7 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -I. -ffunction-sections -fdata-sections \
 	-fno-common -fstack-protector-strong \
 	$(if $(SYSROOT),-isystem $(SYSROOT)/usr/include -L$(SYSROOT)/usr/lib/$(TRIPLE))
-LDLIBS := -lbpf -lelf -lz -levent_extra -levent_core -lyaml -ljansson -lseccomp -lpthread
+LDLIBS := -lbpf -lelf -lz -llzma -lzstd -levent_extra -levent_core -lyaml -ljansson -lseccomp -lpthread
 LDFLAGS_ALL := -static -Wl,--gc-sections -Wl,-z,noexecstack $(LDFLAGS)
 
 BPF_CFLAGS := --target=bpf -g -O2 -Wall -Wextra -Werror -D__TARGET_ARCH_$(target_arch_$(ARCH)) \

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/host.h"
 #include "base/log.h"
+#include "cli/check_btf.h"
 #include "cli/cli.h"
 #include "collect/tracefs.h"
 
@@ -24,7 +25,10 @@ static const char help[] =
 	"      --privileges        print the capabilities that are needed here instead, for what, and what each costs\n"
 	"      --require full|partial  exit with 1 unless support is full, or at least partial; repeatable\n"
 	"      --require SENSOR=TIER  exit with 1 unless the sensor runs at this tier; repeatable\n"
-	RUN_OPTIONS_HELP
+	RUN_TIER_HELP
+	"      --btf FILE|FOLDER   of another kernel, by its BTF alone: a kernel image, a vmlinux, BTF, or a folder\n"
+	"                          of them; nothing is loaded\n"
+	RUN_COMMON_HELP
 	"\nExit status: 0 every sensor runs at some tier; 1 one does not, or a requirement is not met; 2 wrong\n"
 	"usage or missing privilege; 3 unsupported kernel.\n";
 
@@ -38,6 +42,7 @@ struct check_args {
 	unsigned nrequires;
 	bool json, privileges;
 	const char *config_path;
+	const char *btf; /* of another kernel */
 	struct config config;
 };
 
@@ -81,6 +86,8 @@ static int parse_args(struct check_args *args, int argc, char **argv)
 			args->json = true;
 		else if (opt == OPT_PRIVILEGES)
 			args->privileges = true;
+		else if (opt == OPT_BTF)
+			args->btf = optarg;
 		else if (opt == OPT_REQUIRE && args->nrequires == REQUIRES_MAX)
 			return usage_error("check", "more than %d requirements", REQUIRES_MAX);
 		else if (opt == OPT_REQUIRE)
@@ -208,6 +215,20 @@ static void print_privileges_untried(const struct config *config)
 	privileges_print(&none, &options, host_capabilities(), stdout);
 }
 
+/* By its types: nothing of this machine matters. */
+static int check_other(struct check_args *args)
+{
+	const struct check_btf other = { .path = args->btf, .run = &args->run, .requires = args->requires,
+					 .nrequires = args->nrequires, .json = args->json };
+	int status;
+
+	add_sibling_events(&args->run);
+	status = args->privileges ? usage_error("check", "--privileges: of this machine alone, not with --btf") :
+				    check_btf(&other);
+	config_free(&args->config);
+	return status;
+}
+
 int cmd_check(int argc, char **argv)
 {
 	static struct check check;
@@ -220,6 +241,8 @@ int cmd_check(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	if (args.btf)
+		return check_other(&args);
 	status = check_host("check");
 	if (status == STATUS_USAGE && args.privileges)
 		print_privileges_untried(&args.config);

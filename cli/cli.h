@@ -19,6 +19,7 @@ enum {
 int cmd_trace(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_btf(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_version(int argc, char **argv);
@@ -39,11 +40,17 @@ enum { OPT_TIER = 0x100, OPT_NO_RINGBUF, OPT_NO_BTF, OPT_BTF, OPT_LAST };
 	{ "no-btf", no_argument, NULL, OPT_NO_BTF }, { "btf", required_argument, NULL, OPT_BTF },  \
 	{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' }
 
-#define RUN_OPTIONS_HELP                                                                           \
+#define RUN_OPTIONS_HELP RUN_TIER_HELP RUN_BTF_HELP RUN_COMMON_HELP
+
+#define RUN_TIER_HELP                                                                              \
 	"      --tier SENSOR=TIER  run this tier of the sensor and no other\n"                     \
 	"      --no-ringbuf        use perf buffers, as kernels before 5.8 do\n"                   \
-	"      --no-btf            do without BTF, as kernels before 5.4 do\n"                     \
-	"      --btf FILE          take the kernel's BTF from FILE\n"                              \
+	"      --no-btf            do without BTF, as kernels before 5.4 do\n"
+
+#define RUN_BTF_HELP                                                                               \
+	"      --btf FILE          take the kernel's BTF from FILE: BTF, a vmlinux or a kernel image\n"
+
+#define RUN_COMMON_HELP                                                                            \
 	"  -v, --verbose           show libbpf's messages and the verifier's\n"                    \
 	"  -h, --help              show this\n"
 

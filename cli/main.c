@@ -19,6 +19,7 @@ static const struct {
 	{ "run", cmd_run, "the agent: watch all the time, as a configuration says" },
 	{ "check", cmd_check, "say what runs on this machine, at which tier, and why not better" },
 	{ "status", cmd_status, "say how the agent of this machine is" },
+	{ "btf", cmd_btf, "cut a kernel's BTF to what Tapio needs of it" },
 	{ "schema", cmd_schema, "print the events and their fields" },
 	{ "version", cmd_version, "print the version" },
 	{ "heartbeat", cmd_heartbeat, NULL }, /* what an agent calls to test its hooks */

@@ -81,6 +81,10 @@ int run_option(struct run_options *run, int opt, const char *arg)
 			return STATUS_USAGE;
 		}
 		feature_use_btf(arg);
+		if (!feature_denied(FEATURE_BTF) && !feature(FEATURE_BTF)->have) {
+			log_error("--btf %s", feature(FEATURE_BTF)->why);
+			return STATUS_USAGE;
+		}
 		return STATUS_OK;
 	case 'v':
 		log_max = LOG_DEBUG;

@@ -19,16 +19,16 @@
 #include "base/cleanup.h"
 #include "base/cpus.h"
 #include "base/host.h"
+#include "collect/btf_search.h"
 #include "collect/tracefs.h"
-
-#define KERNEL_BTF "/sys/kernel/btf/vmlinux"
 
 /* A tracepoint that every kernel has and that the process sensor uses anyway. */
 #define PROBE_TRACEPOINT "sched_process_exec"
 
 static struct feature_result results[FEATURE_MAX];
-static bool probed[FEATURE_MAX];
-static const char *btf_path;
+static bool probed[FEATURE_MAX], denied[FEATURE_MAX];
+static const char *btf_given;
+static struct btf_choice btf_chosen = { .fd = -1 };
 
 static const char *const names[FEATURE_MAX] = {
 	[FEATURE_BTF] = "btf",
@@ -62,42 +62,9 @@ static void say_errno(struct feature_result *r, const char *what, int err)
 	say(r, "%s: %s", what, strerror(err < 0 ? -err : err));
 }
 
-/*
- * The kernel's own BTF is looked at here, not parsed: that takes tens of ms and is what loading an
- * object does anyway. A file that was given is parsed, so that a wrong one is named at once.
- */
-static void probe_own_btf(struct feature_result *r)
-{
-	_cleanup_close_ int fd = open(KERNEL_BTF, O_RDONLY | O_CLOEXEC);
-	__u16 magic = 0;
-
-	if (fd < 0)
-		say_errno(r, KERNEL_BTF, errno);
-	else if (read(fd, &magic, sizeof(magic)) != sizeof(magic) || magic != BTF_MAGIC)
-		say(r, KERNEL_BTF ": does not begin as BTF does");
-	else
-		r->have = true;
-	if (r->have)
-		say(r, KERNEL_BTF);
-}
-
 static void probe_btf(struct feature_result *r)
 {
-	struct btf *btf;
-
-	if (!btf_path)
-		return probe_own_btf(r);
-	btf = btf__parse(btf_path, NULL);
-	if (!btf) {
-		say(r, "%s: not readable as BTF: %s", btf_path, strerror(errno));
-		return;
-	}
-	r->have = btf__find_by_name_kind(btf, "task_struct", BTF_KIND_STRUCT) > 0;
-	if (r->have)
-		say(r, "%s", btf_path);
-	else
-		say(r, "%s: describes no task_struct", btf_path);
-	btf__free(btf);
+	r->have = !btf_choose(btf_given, &btf_chosen, r->why, sizeof(r->why));
 }
 
 /*
@@ -288,17 +255,30 @@ const struct feature_result *feature(enum feature f)
 
 void feature_deny(enum feature f, const char *why)
 {
-	probed[f] = true;
+	probed[f] = denied[f] = true;
 	results[f].have = false;
 	say(&results[f], "%s", why);
 }
 
+void feature_ask_again(enum feature f)
+{
+	if (f == FEATURE_BTF)
+		btf_drop(&btf_chosen);
+	probed[f] = denied[f] = false;
+	results[f] = (struct feature_result){};
+}
+
+const char *feature_denied(enum feature f)
+{
+	return denied[f] ? results[f].why : NULL;
+}
+
 void feature_use_btf(const char *path)
 {
-	btf_path = path;
+	btf_given = path;
 }
 
 const char *feature_btf_path(void)
 {
-	return btf_path;
+	return feature(FEATURE_BTF)->have && btf_chosen.path[0] ? btf_chosen.path : NULL;
 }

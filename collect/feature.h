@@ -32,10 +32,15 @@ const struct feature_result *feature(enum feature f);
 
 /* Takes a feature away for this run: "switched off by --no-ringbuf". Before its first use. */
 void feature_deny(enum feature f, const char *why);
+/* The reason that feature_deny was given, NULL if it was not called. */
+const char *feature_denied(enum feature f);
 
-/* Another file with the kernel's BTF, instead of /sys/kernel/btf/vmlinux. Borrowed. */
+/* Forgets what was found out, for who has changed what there is. */
+void feature_ask_again(enum feature f);
+
+/* A file with the kernel's BTF, instead of its own or of what is found (collect/btf_search.h). Borrowed. */
 void feature_use_btf(const char *path);
-/* What to give to libbpf as btf_custom_path: NULL for the kernel's own. */
+/* What to give to libbpf as btf_custom_path: NULL for the kernel's own. Probes FEATURE_BTF. */
 const char *feature_btf_path(void);
 
 #endif
