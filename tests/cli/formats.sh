@@ -10,9 +10,9 @@ test_table_piped() {
 	await "$(child_of $!)" || return
 	hit 2
 	wait
-	like "heading" '^TIME +EVENT +PID +PPID +COMM +DETAILS$' "$(head -n 1 "$tmp/out")"
+	like "heading" '^TIME +EVENT +PID +PPID +COMM +WHO +DETAILS$' "$(head -n 1 "$tmp/out")"
 	is "lines" 5 "$(wc -l <"$tmp/out")"
-	like "a line" "^[0-9:.]{12} process\.exec +[0-9]+ +$$ $me +$prog( |\$)" "$(sed -n 2p "$tmp/out")"
+	like "a line" "^[0-9:.]{12} process\.exec +[0-9]+ +$$ $me +[^ ]+ +$prog( |\$)" "$(sed -n 2p "$tmp/out")"
 	is "escapes in a pipe" 0 "$(grep -c $'\e' "$tmp/out")"
 }
 
