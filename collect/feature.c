@@ -20,6 +20,7 @@
 #include "base/cpus.h"
 #include "base/host.h"
 #include "collect/btf_search.h"
+#include "collect/forecast.h"
 #include "collect/tracefs.h"
 
 /* A tracepoint that every kernel has and that the process sensor uses anyway. */
@@ -68,12 +69,22 @@ static void probe_btf(struct feature_result *r)
 }
 
 /*
- * On PREEMPT_RT the ring buffer took a sleeping lock until 8b62645b09f8 (6.12), which nothing but
- * the version tells: creating one works.
+ * On PREEMPT_RT the ring buffer took a sleeping lock until 8b62645b09f8 (6.12), which stable kernels have taken over:
+ * creating one works all the same. The kernel's types tell; without them, the version.
  */
 static bool ringbuf_sleeps(void)
 {
-	return !access("/sys/kernel/realtime", F_OK) && !host_kernel_at_least(6, 12);
+	struct tier_forecast forecast = {};
+	struct btf_source own;
+	char why[64];
+
+	if (access("/sys/kernel/realtime", F_OK))
+		return false;
+	if (btf_load(KERNEL_BTF, &own, why, sizeof(why)))
+		return !host_kernel_at_least(6, 12);
+	foretell_ringbuf(&own.types, &forecast);
+	btf_unload(&own);
+	return forecast.foretold == FORETOLD_FAILS;
 }
 
 static void probe_ringbuf(struct feature_result *r)
@@ -84,7 +95,7 @@ static void probe_ringbuf(struct feature_result *r)
 	if (fd < 0)
 		say_errno(r, "creating a ring buffer", errno);
 	else if (ringbuf_sleeps())
-		say(r, "PREEMPT_RT before 6.12: the ring buffer may sleep in atomic context (fixed by 8b62645b09f8)");
+		say(r, "PREEMPT_RT without 8b62645b09f8 (6.12): the ring buffer may sleep in atomic context");
 	else
 		r->have = true;
 }

@@ -194,14 +194,17 @@ static uint32_t member_type(const struct types *t, const char *structure, const 
 	return 0;
 }
 
-/* On PREEMPT_RT a spinlock_t sleeps: its lock is a mutex. The ring buffer had one until 8b62645b09f8 (6.12). */
+/*
+ * On PREEMPT_RT a spinlock_t sleeps: its lock is a mutex. The ring buffer had one until 8b62645b09f8 (6.12, and
+ * where that was taken over), since then raw_spinlock_t or rqspinlock_t.
+ */
 void foretell_ringbuf(const struct types *t, struct tier_forecast *ret)
 {
 	uint32_t lock = member_type(t, "bpf_ringbuf", "spinlock");
 
 	if (!types_find(t, "bpf_func_id", BTF_KIND_ENUM) || !lists(t, "bpf_func_id", BPF_FUNC_ringbuf_output))
 		foretell(ret, FORETOLD_FAILS, "this kernel's BTF does not list bpf_ringbuf_output");
-	else if (member_type(t, "spinlock", "lock") && lock && strcmp(type_name(t, lock), "raw_spinlock_t"))
+	else if (member_type(t, "spinlock", "lock") && !strcmp(type_name(t, lock), "spinlock_t"))
 		foretell(ret, FORETOLD_FAILS,
-			 "PREEMPT_RT before 6.12: the ring buffer may sleep in atomic context (fixed by 8b62645b09f8)");
+			 "PREEMPT_RT without 8b62645b09f8 (6.12): the ring buffer may sleep in atomic context");
 }
