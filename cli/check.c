@@ -259,11 +259,9 @@ int cmd_check(int argc, char **argv)
 		privileges_print(&check.collector, &check.privileges, check.capabilities, stdout);
 	else
 		check_print_text(&check, stdout);
+	if (stdout_failed("check"))
+		status = STATUS_FAILED;
 	collector_close(&check.collector);
 	config_free(&args.config);
-	if (fflush(stdout) && errno != EPIPE) {
-		log_error("check: writing to stdout: %s", strerror(errno));
-		return STATUS_FAILED;
-	}
 	return status;
 }
