@@ -265,11 +265,8 @@ int cmd_check(int argc, char **argv)
 		privileges_print(&check.collector, &check.privileges, check.capabilities, stdout);
 	else
 		check_print_text(&check, stdout);
-	/* What was larger than the buffer may have failed before: then there is nothing left to flush. */
-	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE) {
-		log_error("check: writing to stdout: %s", strerror(errno));
+	if (stdout_failed("check"))
 		status = STATUS_FAILED;
-	}
 	collector_close(&check.collector);
 	config_free(&args.config);
 	return status;

@@ -223,9 +223,5 @@ int check_btf(const struct check_btf *c)
 		status = check_folder(c, f);
 	else
 		status = check_file(c, f);
-	if (fflush(stdout) && errno != EPIPE) {
-		log_error("check: writing to stdout: %s", strerror(errno));
-		return STATUS_FAILED;
-	}
-	return status;
+	return stdout_failed("check") ? STATUS_FAILED : status;
 }

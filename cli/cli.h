@@ -78,6 +78,9 @@ const char *support_level(const struct collector *c);
 /* Tells the pipeline what the running tiers cannot give. 0 or -ENOMEM. */
 int absent_from_tiers(struct pipeline *p, const struct collector *c);
 
+/* Writes out what is buffered. True, after a message, if something could not be written; a closed pipe is no error. */
+bool stdout_failed(const char *command);
+
 /* A clear error about wrong usage, with a hint at --help. Returns STATUS_USAGE. */
 int usage_error(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -26,6 +26,15 @@ int usage_error(const char *command, const char *fmt, ...)
 	return STATUS_USAGE;
 }
 
+bool stdout_failed(const char *command)
+{
+	/* A large write may have failed already and left nothing to flush. */
+	if ((!fflush(stdout) && !ferror(stdout)) || errno == EPIPE)
+		return false;
+	log_error("%s: writing to stdout: %s", command, strerror(errno));
+	return true;
+}
+
 static const struct sensor *sensor_find(const char *name, size_t n)
 {
 	const struct sensor *const *s, *const *end = sensors(&s);

@@ -78,6 +78,9 @@ test_check_btf_refusals() {
 	refused 'not a file' /dev/null
 	head -c 2000 "$corpus/x86_64-5.10" >"$tmp/short"
 	refused 'BTF is cut off' "$tmp/short"
+	"$tapio" check --btf "$corpus" --json >/dev/full 2>"$tmp/err"
+	is "exit status with a full disk" 1 $?
+	like "message" "No space left on device" "$(cat "$tmp/err")"
 	head -c 1000 "$corpus/xz" >"$tmp/short.xz"
 	refused 'decompressing it \(xz\): the data is damaged' "$tmp/short.xz"
 }
