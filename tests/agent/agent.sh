@@ -27,7 +27,13 @@ me=ta$$ # a name that nobody else on this machine has
 cp "$OUT/tests/exit0" "$tmp/bin/$me"
 v2=$("$tapio" check --json 2>/dev/null | jq -r '.cgroup.v2_mount // empty')
 
+# A loop that was killed leaves its last program running for a moment.
+no_load() {
+	! grep -qsF "$tmp/bin/$me" /proc/[0-9]*/cmdline
+}
+
 configure() { # LINE...
+	await_that "that the load of before has ended" 10 no_load
 	{
 		[ $# -eq 0 ] || printf '%s\n' "$@"
 		printf '%s\n' 'listen: 127.0.0.1:0' "socket: $socket"
