@@ -435,8 +435,8 @@ static __always_inline void *record_begin(u32 sensor, u32 type, u32 ring, u32 si
 
 /*
  * A record of an event that user space may need to tell who others are: begun also if nobody asked
- * for it, or its cgroup may send no more, and then marked. NULL: neither wanted nor needed, or not
- * to be had.
+ * for it, or its cgroup may send no more; then it is marked, and counted as the cgroup sensor's, whose
+ * work it is. NULL: neither wanted nor needed, or not to be had.
  */
 static __always_inline void *record_begin_needed(u32 sensor, u32 type, u32 ring, u32 size,
 						 const struct tapio_cgroup_key *cgroup)
@@ -449,7 +449,7 @@ static __always_inline void *record_begin_needed(u32 sensor, u32 type, u32 ring,
 		wanted = false;
 	if (!wanted && !needed)
 		return NULL;
-	ev = record_begin_free(sensor, type, ring, size, cgroup);
+	ev = record_begin_free(wanted ? sensor : TAPIO_SENSOR_CGROUP, type, ring, size, cgroup);
 	if (ev && !wanted)
 		ev->flags |= TAPIO_F_INTERNAL;
 	return ev;
