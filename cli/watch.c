@@ -90,6 +90,9 @@ static int open_identity(struct watch *w, char *why, size_t size)
 	};
 
 	cgroup_mode_detect(&options.resolver.v2_mount);
+	if (legacy->subsystem && !legacy->mount[0])
+		log_warn("cgroup v1 (%s) is in use on this machine and not mounted here, continuing with v2 for what was there before: containers that are in v1 alone are taken for what started them; mount the host's /sys/fs/cgroup",
+			 legacy->controller);
 	w->who = who_open(&options, why, size);
 	if (!w->who)
 		return -ENOMEM;

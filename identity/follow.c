@@ -199,7 +199,7 @@ int follow_identify(struct who *w, const struct event_view *view, struct group *
 	*ret_v2 = v2 || !p ? v2 : groups_at(&w->groups, p->place.v2);
 	*ret_legacy = p ? groups_at(&w->groups, p->place.legacy) : NULL;
 	/* Runtimes put containers into v1 where there is one: then v2 may say less than the truth. */
-	if (w->options.resolver.legacy_hierarchy && !*ret_legacy && group_rank(*ret_v2) != RANK_WORKLOAD)
+	if (w->options.resolver.legacy_mount && !*ret_legacy && group_rank(*ret_v2) != RANK_WORKLOAD)
 		*ret_v2 = NULL;
 	return 0;
 }

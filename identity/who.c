@@ -320,6 +320,14 @@ static struct group *choose(struct group *v2, struct group *legacy)
 	return v2;
 }
 
+/* Where v1 is mounted nowhere that we see, a place there that no record told is no reason not to answer. */
+static struct group *known_legacy(const struct who *w, struct group *legacy)
+{
+	bool lost = legacy && !legacy->path && legacy->state == GROUP_SETTLED;
+
+	return lost && !w->options.resolver.legacy_mount ? NULL : legacy;
+}
+
 static int identify(struct identifier *identifier, const struct event_view *view,
 		    const struct event_identity **ret)
 {
@@ -340,7 +348,7 @@ static int identify(struct identifier *identifier, const struct event_view *view
 	}
 	if (is_awaited(w, v2) || is_awaited(w, legacy))
 		return -EAGAIN;
-	return answer_with(w, &key, choose(v2, legacy), ret);
+	return answer_with(w, &key, choose(v2, known_legacy(w, legacy)), ret);
 }
 
 const struct event_identity *who_find(struct who *w, const struct tapio_cgroup_key *key)
@@ -348,7 +356,7 @@ const struct event_identity *who_find(struct who *w, const struct tapio_cgroup_k
 	struct group *v2 = key->id ? groups_find(&w->groups, 0, key->id) : NULL;
 	struct group *legacy = key->legacy_id ? groups_find(&w->groups, w->options.resolver.legacy_hierarchy,
 							    key->legacy_id) : NULL;
-	struct group *group = choose(v2, legacy);
+	struct group *group = choose(v2, known_legacy(w, legacy));
 
 	return group ? &group->who : NULL;
 }

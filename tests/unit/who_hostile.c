@@ -15,10 +15,14 @@
 
 static struct who *who;
 
+static const char *v1_mount; /* any file system with the inode of a root that knows no cgroups */
+
 static void setup(const char *host_root, uint32_t cgroups_max, bool answers)
 {
 	const struct who_options o = { .cgroups_max = cgroups_max, .render = json_identity,
-				       .resolver = { .host_root = host_root, .legacy_hierarchy = V1 } };
+				       .resolver = { .host_root = host_root,
+						     .legacy_hierarchy = V1,
+						     .legacy_mount = v1_mount } };
 	char why[256];
 
 	who = who_open(&o, why, sizeof(why));
@@ -87,12 +91,19 @@ TEST(unit, who_is_not_the_runtime)
 {
 	const struct event_identity *is;
 
+	v1_mount = "/proc";
 	setup("/nonexistent", 16, true);
 	observe(TAPIO_EV_CGROUP_CREATED, 0, 5, "/system.slice/containerd.service");
 	is = identity_of(5, 77);
 	CHECK(!is->unit && is->reason == IDENTITY_GONE, "%s", is->json);
 	observe(TAPIO_EV_CGROUP_CREATED, V1, 78, "/system.slice/containerd.service");
 	CHECK(identity_of(5, 78)->unit && !identity_of(5, 78)->reason, "known in both");
+	who_close(who);
+	/* Where v1 is not mounted nothing was there to be learnt: v2 alone is the answer. */
+	v1_mount = NULL;
+	setup("/nonexistent", 16, true);
+	observe(TAPIO_EV_CGROUP_CREATED, 0, 5, "/system.slice/containerd.service");
+	CHECK(identity_of(5, 77)->unit && !strcmp(identity_of(5, 77)->unit, "containerd.service"), "%s", identity_of(5, 77)->json);
 	who_close(who);
 }
 
