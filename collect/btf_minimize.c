@@ -2,24 +2,14 @@
 #include "collect/btf_minimize.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/refuse.h"
 #include "collect/btf_search.h"
 #include "collect/forecast.h"
-
-__attribute__((format(printf, 4, 5))) static int refuse(int err, char *why, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, size, fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 /* A sensor that would run by no tier of the kernel's types is missing something. */
 static int require_all(const struct forecast *f, char *why, size_t size)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,17 +11,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/refuse.h"
 #include "collect/forecast.h"
-
-__attribute__((format(printf, 4, 5))) static int refuse(int err, char *why, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, size, fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 /* Ours first: made for this. Then where distributions put a vmlinux, then the kernel that was booted. */
 static const char *const patterns[] = {

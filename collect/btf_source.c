@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/btf.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/decompress.h"
+#include "base/refuse.h"
 #include "collect/elf.h"
 
 #define LAYERS_MAX 4 /* an archive of an image of a compressed kernel */
@@ -24,16 +24,6 @@ struct bytes {
 	const unsigned char *data;
 	size_t size;
 };
-
-__attribute__((format(printf, 4, 5))) static int refuse(int err, char *why, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, size, fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 static uint32_t le32(const unsigned char *p)
 {

@@ -184,17 +184,6 @@ static int foretell_core(struct run *run, const struct tier *tier, uint64_t even
 	return err;
 }
 
-static bool gives_any(const struct tier *tier, uint64_t events)
-{
-	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
-		const struct event_desc *desc = event_desc_by_type(type);
-
-		if (desc && (events & EVENT_BIT(type)) && tier_gives_event(tier, desc))
-			return true;
-	}
-	return false;
-}
-
 static int foretell_tier(struct run *run, const struct sensor *sensor, const struct tier *tier, uint64_t events,
 			 struct tier_forecast *ret)
 {
@@ -202,7 +191,7 @@ static int foretell_tier(struct run *run, const struct sensor *sensor, const str
 
 	if (options->tiers[sensor->id] && strcmp(options->tiers[sensor->id], tier->name))
 		foretell(ret, FORETOLD_FAILS, "tier %s was forced", options->tiers[sensor->id]);
-	else if (!gives_any(tier, events))
+	else if (!tier_gives_any(tier, events))
 		foretell(ret, FORETOLD_FAILS, "gives none of the events asked for");
 	else if (tier->abi)
 		foretell(ret, FORETOLD_OPEN, "uses no BTF: what it needs is probed at run time");

@@ -60,6 +60,17 @@ bool tier_gives_event(const struct tier *tier, const struct event_desc *desc)
 	return !list_has(tier->loses, desc->name, NULL);
 }
 
+bool tier_gives_any(const struct tier *tier, uint64_t events)
+{
+	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
+		const struct event_desc *desc = event_desc_by_type(type);
+
+		if (desc && (events & EVENT_BIT(type)) && tier_gives_event(tier, desc))
+			return true;
+	}
+	return false;
+}
+
 enum giving tier_gives(const struct tier *tier, const struct event_desc *desc, const char *field)
 {
 	if (list_has(tier->loses, desc->name, NULL) || list_has(tier->loses, desc->name, field))
@@ -252,24 +263,13 @@ static int open_object(const struct tier *tier, struct sensor_run *run, char *wh
 	return 0;
 }
 
-static bool gives_any(const struct tier *tier, uint64_t events)
-{
-	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
-		const struct event_desc *desc = event_desc_by_type(type);
-
-		if (desc && (events & EVENT_BIT(type)) && tier_gives_event(tier, desc))
-			return true;
-	}
-	return false;
-}
-
 static int try_tier(const struct tier *tier, const struct ladder_options *options, struct transport *t,
 		    struct sensor_run *run, char *why)
 {
 	bool perf = tier->abi || (options->core_disabled & CORE_RINGBUF);
 	int err;
 
-	if (!gives_any(tier, options->events)) {
+	if (!tier_gives_any(tier, options->events)) {
 		snprintf(why, WHY_MAX, "gives none of the events asked for");
 		return -EOPNOTSUPP;
 	}

@@ -146,5 +146,7 @@ enum giving { GIVES_EXACT, GIVES_DERIVED, GIVES_NOTHING };
 enum giving tier_gives(const struct tier *tier, const struct event_desc *desc, const char *field);
 /* Whether a tier gives the event at all. */
 bool tier_gives_event(const struct tier *tier, const struct event_desc *desc);
+/* Whether it gives one of the events, EVENT_BIT of each. */
+bool tier_gives_any(const struct tier *tier, uint64_t events);
 
 #endif

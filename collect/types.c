@@ -2,12 +2,12 @@
 #include "collect/types.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/refuse.h"
 
 /*
  * The header since 7.1 (222edc843c15): how long each kind is, so that unknown ones can be passed over.
@@ -46,16 +46,6 @@ struct input {
 	const unsigned char *types, *strings, *layouts;
 	uint32_t types_len, strings_len, nlayouts;
 };
-
-__attribute__((format(printf, 4, 5))) static int refuse(int err, char *why, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, size, fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 /* Offsets count from the end of the header, however long that is. */
 static int read_header(const unsigned char *raw, size_t size, struct input *ret, char *why, size_t why_size)

@@ -2,11 +2,11 @@
 #include "export/stream_request.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/refuse.h"
 #include "event/identity.h"
 #include "export/percent.h"
 
@@ -20,16 +20,6 @@ static const char *const key_names[STREAM_KEYS] = {
 };
 
 _Static_assert(TAPIO_EV_MAX <= 64, "a set of event types is 64 bits");
-
-static int __attribute__((format(printf, 3, 4))) wrong(char *why, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, size, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
 
 /* ---- values ---- */
 
@@ -59,7 +49,7 @@ static int add_event(struct stream_request *r, const char *name, char *why, size
 			found |= 1ull << type;
 	}
 	if (!found)
-		return wrong(why, size, "event=%s: no such event; 'tapio schema' lists them", name);
+		return refuse(-EINVAL, why, size, "event=%s: no such event; 'tapio schema' lists them", name);
 	r->events |= found;
 	return 0;
 }
@@ -67,11 +57,11 @@ static int add_event(struct stream_request *r, const char *name, char *why, size
 static int add_value(struct stream_request *r, enum stream_key key, const char *value, char *why, size_t size)
 {
 	if (!*value)
-		return wrong(why, size, "%s: an empty value", key_names[key]);
+		return refuse(-EINVAL, why, size, "%s: an empty value", key_names[key]);
 	if (key == STREAM_POD && (!strchr(value, '/') || *value == '/' || !strchr(value, '/')[1]))
-		return wrong(why, size, "pod=%s: wanted is NAMESPACE/NAME", value);
+		return refuse(-EINVAL, why, size, "pod=%s: wanted is NAMESPACE/NAME", value);
 	if (r->nvalues[key] == STREAM_VALUES_MAX)
-		return wrong(why, size, "%s: more than %u values", key_names[key], STREAM_VALUES_MAX);
+		return refuse(-EINVAL, why, size, "%s: more than %u values", key_names[key], STREAM_VALUES_MAX);
 	r->values[key][r->nvalues[key]++] = value;
 	return 0;
 }
@@ -79,7 +69,7 @@ static int add_value(struct stream_request *r, enum stream_key key, const char *
 static int take_flag(bool *ret, const char *key, const char *value, char *why, size_t size)
 {
 	if (strcmp(value, "0") && strcmp(value, "1"))
-		return wrong(why, size, "%s=%s: wanted is 0 or 1", key, value);
+		return refuse(-EINVAL, why, size, "%s=%s: wanted is 0 or 1", key, value);
 	*ret = *value == '1';
 	return 0;
 }
@@ -87,7 +77,7 @@ static int take_flag(bool *ret, const char *key, const char *value, char *why, s
 static int take_number(uint64_t *ret, uint64_t max, const char *key, const char *value, char *why, size_t size)
 {
 	if (parse_u64(value, max, ret))
-		return wrong(why, size, "%s=%s: wanted is a number up to %llu", key, value, (unsigned long long)max);
+		return refuse(-EINVAL, why, size, "%s=%s: wanted is a number up to %llu", key, value, (unsigned long long)max);
 	return 0;
 }
 
@@ -114,10 +104,10 @@ static int take_option(struct stream_request *r, const char *key, const char *va
 		return err;
 	}
 	if (strcmp(key, "format"))
-		return wrong(why, size, "%s: no such key", key);
+		return refuse(-EINVAL, why, size, "%s: no such key", key);
 	r->table = !strcmp(value, "table");
 	return r->table || !strcmp(value, "json") ? 0 :
-		       wrong(why, size, "format=%s: the formats are json and table", value);
+		       refuse(-EINVAL, why, size, "format=%s: the formats are json and table", value);
 }
 
 /* ---- lines ---- */
@@ -127,10 +117,10 @@ static int take_word(struct stream_request *r, char *word, char *why, size_t siz
 	char *value = strchr(word, '=');
 
 	if (!value)
-		return wrong(why, size, "%s: not of the form KEY=VALUE", word);
+		return refuse(-EINVAL, why, size, "%s: not of the form KEY=VALUE", word);
 	*value++ = '\0';
 	if (!percent_decode(value))
-		return wrong(why, size, "%s=%s: a percent sign is written %%25", word, value);
+		return refuse(-EINVAL, why, size, "%s=%s: a percent sign is written %%25", word, value);
 	return take_option(r, word, value, why, size);
 }
 
@@ -142,20 +132,20 @@ int stream_request_parse(struct stream_request *ret, const char *line, size_t n,
 	memset(ret, 0, offsetof(struct stream_request, line));
 	ret->text.who = true;
 	if (n > STREAM_LINE_MAX)
-		return wrong(why, size, "a line of more than %u bytes", STREAM_LINE_MAX);
+		return refuse(-EINVAL, why, size, "a line of more than %u bytes", STREAM_LINE_MAX);
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			return wrong(why, size, "a control character");
+			return refuse(-EINVAL, why, size, "a control character");
 	memcpy(ret->line, line, n);
 	ret->line[n] = '\0';
 	word = strsep(&rest, " ");
 	ret->status = !strcmp(word, "status");
 	if (!ret->status && strcmp(word, "events"))
-		return wrong(why, size, "%.100s: neither status nor events", word);
+		return refuse(-EINVAL, why, size, "%.100s: neither status nor events", word);
 	while (!err && (word = strsep(&rest, " "))) {
 		if (!*word)
 			continue;
-		err = ret->status ? wrong(why, size, "%.100s: status takes nothing", word) :
+		err = ret->status ? refuse(-EINVAL, why, size, "%.100s: status takes nothing", word) :
 				    take_word(ret, word, why, size);
 	}
 	return err;

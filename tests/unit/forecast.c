@@ -9,24 +9,13 @@
 #include "base/cleanup.h"
 #include "collect/forecast.h"
 #include "tests/test.h"
-
-static struct types read_types(struct btf *b)
-{
-	__u32 size;
-	const void *raw = btf__raw_data(b, &size);
-	struct types t;
-	char why[128] = "";
-
-	REQUIRE(!types_read(raw, size, &t, why, sizeof(why)), "types: %s", why);
-	REQUIRE(!types_index(&t), "no memory");
-	btf__free(b);
-	return t;
-}
+#include "tests/unit/btf_types.h"
 
 /* `lock`: what the ring buffer is locked with. */
 static struct types with_ringbuf(bool rt, const char *lock, bool helper)
 {
 	struct btf *b = btf__new_empty();
+	struct types t;
 	int mutex = btf__add_struct(b, "rt_mutex_base", 8), type;
 
 	btf__add_struct(b, "spinlock", 8);
@@ -36,7 +25,9 @@ static struct types with_ringbuf(bool rt, const char *lock, bool helper)
 	btf__add_field(b, "spinlock", type, 128, 0);
 	btf__add_enum(b, "bpf_func_id", 4);
 	btf__add_enum_value(b, helper ? "BPF_FUNC_ringbuf_output" : "BPF_FUNC_x", helper ? 130 : 1);
-	return read_types(b);
+	t = read_types(b);
+	btf__free(b);
+	return t;
 }
 
 TEST(unit, forecast_ringbuf)
@@ -64,6 +55,7 @@ TEST(unit, forecast_ringbuf)
 static struct types some_kernel(bool since_5_5)
 {
 	struct btf *b = btf__new_empty();
+	struct types t;
 
 	btf__add_enum(b, "bpf_prog_type", 4);
 	btf__add_enum_value(b, "BPF_PROG_TYPE_TRACEPOINT", 5);
@@ -79,7 +71,9 @@ static struct types some_kernel(bool since_5_5)
 		btf__add_typedef(b, "btf_trace_sched_switch", 0);
 	if (since_5_5)
 		btf__add_struct(b, "syscall_trace_enter", 16);
-	return read_types(b);
+	t = read_types(b);
+	btf__free(b);
+	return t;
 }
 
 static void check_program(const struct types *t, const char *section, int helper, enum foretold expected, const char *why)

@@ -11,6 +11,7 @@
 #include "collect/reach.h"
 #include "collect/relocate.h"
 #include "tests/test.h"
+#include "tests/unit/btf_types.h"
 
 #define INSN(c, d, s, o, i) ((struct bpf_insn){ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) })
 #define MOV(d, i) INSN(BPF_ALU64 | BPF_MOV | BPF_K, d, 0, 0, i)
@@ -97,17 +98,12 @@ TEST(unit, reach_refuses_nonsense)
 static struct types hardly_anything(void)
 {
 	struct btf *b = btf__new_empty();
-	const void *raw;
 	struct types t;
-	char why[128];
-	__u32 size;
 
 	btf__add_int(b, "int", 4, BTF_INT_SIGNED);
 	btf__add_struct(b, "task_struct", 8);
 	btf__add_field(b, "exit_signal", 1, 0, 0);
-	raw = btf__raw_data(b, &size);
-	REQUIRE(!types_read(raw, size, &t, why, sizeof(why)), "%s", why);
-	REQUIRE(!types_index(&t), "no memory");
+	t = read_types(b);
 	btf__free(b);
 	return t;
 }

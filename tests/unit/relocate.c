@@ -11,6 +11,7 @@
 
 #include "collect/relocate.h"
 #include "tests/test.h"
+#include "tests/unit/btf_types.h"
 
 enum { TASK_SIZE = 4096, PID_SIZE = 4 };
 
@@ -102,18 +103,6 @@ static struct btf *made_up_kernel(void)
 	add_page(b, u64);
 	add_others(b, u32, u64);
 	return b;
-}
-
-static struct types read_types(struct btf *b)
-{
-	__u32 size;
-	const void *raw = btf__raw_data(b, &size);
-	struct types t;
-	char why[128] = "";
-
-	REQUIRE(!types_read(raw, size, &t, why, sizeof(why)), "types: %s", why);
-	REQUIRE(!types_index(&t), "index: no memory");
-	return t;
 }
 
 static struct object kinds_object(void)

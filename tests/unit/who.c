@@ -15,6 +15,7 @@
 #include "tests/live/stimulus.h"
 #include "tests/record.h"
 #include "tests/test.h"
+#include "tests/unit/cgroup_record.h"
 
 #define ID "4a0f9a6b1f2e3d4c5b6a4a0f9a6b1f2e3d4c5b6a4a0f9a6b1f2e3d4c5b6a1234"
 #define UID "3b1f6a52-4c1e-4a0f-9a6b-1f2e3d4c5b6a"
@@ -79,21 +80,6 @@ static void teardown(void)
 	remove_tree(f.root);
 }
 
-static void cgroup_record(unsigned type, uint32_t hierarchy, uint64_t id, const char *path)
-{
-	union record r;
-	struct tapio_cgroup_created *c = (void *)&r;
-	struct event_view view;
-
-	record_begin(&r, type);
-	c->id = id;
-	c->hierarchy = hierarchy;
-	record_tail(&r, &c->path, path, strlen(path));
-	view = record_view(&r);
-	REQUIRE(view.desc, "a record that is refused");
-	who_identifier(f.who)->observe(who_identifier(f.who), &view);
-}
-
 /* Of a process in these cgroups; NULL: it has to wait. */
 static const struct event_identity *identify(uint64_t id, uint64_t legacy_id)
 {
@@ -153,14 +139,14 @@ TEST(unit, who_pod_of_a_record)
 {
 	setup(true, 100);
 	CHECK(!who_start(f.who), "no thread");
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 77, POD_PATH);
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 77, POD_PATH);
 	expect_cart(identity_of(77, 0));
 	/* below it: still that container */
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 78, POD_PATH "/init.scope");
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 78, POD_PATH "/init.scope");
 	CHECK(same(identity_of(78, 0)->container_id, ID) && same(identity_of(78, 0)->pod_name, "cart-0"), "%s",
 	      identity_of(78, 0)->json);
 	/* gone, and a last record about it */
-	cgroup_record(TAPIO_EV_CGROUP_REMOVED, 0, 77, POD_PATH);
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_REMOVED, 0, 77, POD_PATH);
 	expect_cart(identity_of(77, 0));
 	teardown();
 }
@@ -169,17 +155,17 @@ TEST(unit, who_the_more_telling_hierarchy)
 {
 	setup(true, 100);
 	CHECK(!who_start(f.who), "no thread");
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 5, "/system.slice/containerd.service");
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 6, "/");
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 8, 5, POD_PATH);
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 8, 6, "/system.slice/nginx.service");
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 5, "/system.slice/containerd.service");
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 6, "/");
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 8, 5, POD_PATH);
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 8, 6, "/system.slice/nginx.service");
 	expect_cart(identity_of(5, 5));
 	CHECK(same(identity_of(5, 6)->unit, "containerd.service"), "v2 before v1 where both tell as much");
 	CHECK(same(identity_of(6, 6)->unit, "nginx.service"), "a unit before nothing");
 	CHECK(same(identity_of(6, 0)->cgroup_path, "/") && !identity_of(6, 0)->unit && !identity_of(6, 0)->reason,
 	      "the root");
 	/* a hierarchy that records have no ids of must not be mistaken for another */
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 7, 6, POD_PATH);
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 7, 6, POD_PATH);
 	CHECK(same(identity_of(6, 6)->unit, "nginx.service"), "of another hierarchy");
 	teardown();
 }
@@ -188,12 +174,12 @@ TEST(unit, who_ids_are_used_again)
 {
 	setup(false, 100);
 	CHECK(!who_start(f.who), "no thread");
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 9, "/system.slice/a.service");
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 9, "/system.slice/a.service");
 	CHECK(same(identity_of(9, 0)->unit, "a.service"), "a");
-	cgroup_record(TAPIO_EV_CGROUP_REMOVED, 0, 9, "/system.slice/a.service");
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 9, "/system.slice/b.service");
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_REMOVED, 0, 9, "/system.slice/a.service");
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 9, "/system.slice/b.service");
 	CHECK(same(identity_of(9, 0)->unit, "b.service"), "b");
-	cgroup_record(TAPIO_EV_CGROUP_RENAMED, 0, 9, "/system.slice/c.service");
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_RENAMED, 0, 9, "/system.slice/c.service");
 	CHECK(same(identity_of(9, 0)->unit, "c.service"), "renamed");
 	teardown();
 }
@@ -212,14 +198,14 @@ TEST(unit, who_claims)
 
 	setup(true, 100);
 	CHECK(!who_start(f.who), "no thread");
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 1, CLAIM);
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 1, CLAIM);
 	expect_cart(identity_of(1, 0));
 	/* of another pod than the disk says, or of nobody that it knows */
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 2,
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 2,
 		      "/docker/" OUTER "/kubepods/burstable/pod00000000-4c1e-4a0f-9a6b-1f2e3d4c5b6a/" ID);
 	who = identity_of(2, 0);
 	CHECK(same(who->container_id, OUTER) && !who->pod_uid && who->reason == IDENTITY_NO_STATE, "%s", who->json);
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 3, "/docker/" OUTER "/kubepods/burstable/pod" UID "/" OTHER);
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 3, "/docker/" OUTER "/kubepods/burstable/pod" UID "/" OTHER);
 	who = identity_of(3, 0);
 	CHECK(same(who->container_id, OUTER) && !who->pod_uid && !who->pod_name, "%s", who->json);
 	/* one that the disk has, too */
@@ -232,7 +218,7 @@ TEST(unit, who_claims)
 	mkdir(path, 0755);
 	strcat(path, "/config.v2.json");
 	write_file(path, "{\"ID\":\"" OUTER "\",\"Name\":\"/guest\",\"Config\":{\"Image\":\"img\"}}", 0644);
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 4, CLAIM "/x");
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 4, CLAIM "/x");
 	who = identity_of(4, 0);
 	CHECK(same(who->container_id, OUTER) && same(who->container_name, "guest") && !who->pod_uid && !who->pod_name &&
 		      !who->reason,
@@ -247,14 +233,14 @@ TEST(unit, who_late)
 	uint64_t before, took;
 
 	setup(true, 100);
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 77, POD_PATH);
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 77, POD_PATH);
 	before = clock_ns(CLOCK_MONOTONIC);
 	who = identity_of(77, 0);
 	took = clock_ns(CLOCK_MONOTONIC) - before;
 	CHECK(took >= WHO_WAIT_NS / 2 && took < 20 * WHO_WAIT_NS, "waited %llu ns", (unsigned long long)took);
 	CHECK(who->reason == IDENTITY_LATE && same(who->container_id, ID) && same(who->pod_uid, UID) && !who->pod_name,
 	      "%s", who->json);
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 78, "/kubepods/burstable/pod" UID "/" ID "/x");
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 78, "/kubepods/burstable/pod" UID "/" ID "/x");
 	before = clock_ns(CLOCK_MONOTONIC);
 	who = identity_of(78, 0);
 	took = clock_ns(CLOCK_MONOTONIC) - before;
@@ -277,7 +263,7 @@ TEST(unit, who_more_than_the_queue_holds)
 	setup(true, 4096);
 	for (uint64_t id = 1; id <= RESOLVER_QUEUE_MAX + 100; id++) {
 		snprintf(path, sizeof(path), POD_PATH "/%llu", (unsigned long long)id);
-		cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, id, path);
+		observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, id, path);
 	}
 	who_stats(f.who, &s);
 	CHECK(s.refused == 100, "%llu refused", (unsigned long long)s.refused);
@@ -296,7 +282,7 @@ TEST(unit, who_no_state_yet)
 
 	setup(false, 100);
 	CHECK(!who_start(f.who), "no thread");
-	cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, 77, POD_PATH);
+	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 77, POD_PATH);
 	who = identity_of(77, 0);
 	CHECK(who->reason == IDENTITY_NO_STATE && same(who->pod_uid, UID) && strstr(who->json, "no_state"), "%s",
 	      who->json);
@@ -321,8 +307,8 @@ TEST(unit, who_unknown)
 		char path[64];
 
 		snprintf(path, sizeof(path), "/system.slice/u%llu.service", (unsigned long long)id);
-		cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, id, path);
-		cgroup_record(TAPIO_EV_CGROUP_REMOVED, 0, id, path);
+		observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, id, path);
+		observe_cgroup(f.who, TAPIO_EV_CGROUP_REMOVED, 0, id, path);
 	}
 	CHECK(identity_of(1, 0)->reason == IDENTITY_EVICTED, "%u", identity_of(1, 0)->reason);
 	CHECK(same(identity_of(40, 0)->unit, "u40.service"), "the last one");
@@ -344,7 +330,7 @@ TEST(unit, who_names_are_bounded)
 		path[i] = '/';
 	for (uint64_t id = 1; id <= 500; id++) {
 		snprintf(path + sizeof(path) - 24, 24, "/%llu.service", (unsigned long long)id);
-		cgroup_record(TAPIO_EV_CGROUP_CREATED, 0, id, path);
+		observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, id, path);
 		who_stats(f.who, &s);
 		CHECK(s.bytes <= s.max_bytes + 65536, "%zu bytes of at most %zu", s.bytes, s.max_bytes);
 	}

@@ -9,6 +9,7 @@
 #include "identity/who_internal.h"
 #include "tests/record.h"
 #include "tests/test.h"
+#include "tests/unit/cgroup_record.h"
 
 #define ID "4a0f9a6b1f2e3d4c5b6a4a0f9a6b1f2e3d4c5b6a4a0f9a6b1f2e3d4c5b6a1234"
 #define V1 8
@@ -27,21 +28,6 @@ static void setup(const char *host_root, uint32_t cgroups_max, bool answers)
 
 	who = who_open(&o, why, sizeof(why));
 	REQUIRE(who && !(answers && who_start(who)), "%s", why);
-}
-
-static void observe(unsigned type, uint32_t hierarchy, uint64_t id, const char *path)
-{
-	union record r;
-	struct tapio_cgroup_created *c = (void *)&r;
-	struct event_view view;
-
-	record_begin(&r, type);
-	c->id = id;
-	c->hierarchy = hierarchy;
-	record_tail(&r, &c->path, path, strlen(path));
-	view = record_view(&r);
-	REQUIRE(view.desc, "a record that is refused");
-	who_identifier(who)->observe(who_identifier(who), &view);
 }
 
 /* As the reader does it: what has to wait comes again. */
@@ -76,7 +62,7 @@ TEST(unit, who_cannot_be_stopped)
 
 		snprintf(path, sizeof(path), "/kubepods/pod3b1f6a52-4c1e-4a0f-9a6b-%012llx/" ID,
 			 (unsigned long long)id);
-		observe(TAPIO_EV_CGROUP_CREATED, 0, id, path);
+		observe_cgroup(who, TAPIO_EV_CGROUP_CREATED, 0, id, path);
 		who->slow = false; /* as if an earlier question had been answered */
 		CHECK(identity_of(id, 0)->reason == IDENTITY_LATE, "answered by nobody");
 	}
@@ -93,16 +79,16 @@ TEST(unit, who_is_not_the_runtime)
 
 	v1_mount = "/proc";
 	setup("/nonexistent", 16, true);
-	observe(TAPIO_EV_CGROUP_CREATED, 0, 5, "/system.slice/containerd.service");
+	observe_cgroup(who, TAPIO_EV_CGROUP_CREATED, 0, 5, "/system.slice/containerd.service");
 	is = identity_of(5, 77);
 	CHECK(!is->unit && is->reason == IDENTITY_GONE, "%s", is->json);
-	observe(TAPIO_EV_CGROUP_CREATED, V1, 78, "/system.slice/containerd.service");
+	observe_cgroup(who, TAPIO_EV_CGROUP_CREATED, V1, 78, "/system.slice/containerd.service");
 	CHECK(identity_of(5, 78)->unit && !identity_of(5, 78)->reason, "known in both");
 	who_close(who);
 	/* Where v1 is not mounted nothing was there to be learnt: v2 alone is the answer. */
 	v1_mount = NULL;
 	setup("/nonexistent", 16, true);
-	observe(TAPIO_EV_CGROUP_CREATED, 0, 5, "/system.slice/containerd.service");
+	observe_cgroup(who, TAPIO_EV_CGROUP_CREATED, 0, 5, "/system.slice/containerd.service");
 	CHECK(identity_of(5, 77)->unit && !strcmp(identity_of(5, 77)->unit, "containerd.service"), "%s", identity_of(5, 77)->json);
 	who_close(who);
 }
@@ -118,11 +104,11 @@ TEST(unit, who_does_not_tell_half_a_path)
 	for (unsigned i = 0; i < sizeof(path); i += 200)
 		path[i] = '/';
 	path[1023] = '\0';
-	observe(TAPIO_EV_CGROUP_CREATED, 0, 5, path);
+	observe_cgroup(who, TAPIO_EV_CGROUP_CREATED, 0, 5, path);
 	is = identity_of(5, 0);
 	CHECK(!is->cgroup_path && is->reason == IDENTITY_GONE, "%s", is->json);
 	path[1022] = '\0';
-	observe(TAPIO_EV_CGROUP_CREATED, 0, 6, path);
+	observe_cgroup(who, TAPIO_EV_CGROUP_CREATED, 0, 6, path);
 	is = identity_of(6, 0);
 	CHECK(is->cgroup_path && strlen(is->cgroup_path) == 1022, "%s", is->json);
 	who_close(who);
