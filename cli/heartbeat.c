@@ -108,14 +108,17 @@ static void failed(struct heartbeat *h, uint64_t now_ns)
 
 static void finish(struct heartbeat *h, struct collector *c, uint64_t now_ns)
 {
+	siginfo_t info = { .si_pid = 0 };
 	int status = 0;
-	pid_t ended = waitpid(h->child, &status, WNOHANG);
+	pid_t ended;
 
-	if (!ended)
+	if (!waitid(P_PID, (id_t)h->child, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid)
 		return;
 	h->sent_ns = 0;
 	c->config.heartbeat_tgid = 0;
 	collector_configure(c);
+	/* Not before: a pid that is not reaped is nobody else's, whose records the programs would then keep back. */
+	ended = waitpid(h->child, &status, WNOHANG);
 	/* A child that could not run has shown nothing. */
 	if (ended == h->child && WIFEXITED(status) && !WEXITSTATUS(status))
 		judge(h, c, now_ns);
