@@ -19,6 +19,7 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/clock.h"
 
 extern const struct test *const __start_tapio_tests[], *const __stop_tapio_tests[];
 
@@ -70,6 +71,7 @@ void test_allow_seconds(unsigned seconds)
 
 static int run_one(const struct test *t)
 {
+	uint64_t start = clock_ns(CLOCK_MONOTONIC);
 	int status;
 	pid_t pid;
 
@@ -91,6 +93,8 @@ static int run_one(const struct test *t)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	kill(-pid, SIGKILL); /* what the test left running in its group */
+	if (clock_ns(CLOCK_MONOTONIC) - start >= NS_PER_S)
+		printf("    took %.1f s\n", (double)(clock_ns(CLOCK_MONOTONIC) - start) / (double)NS_PER_S);
 	if (WIFSIGNALED(status)) {
 		printf("    ended by signal %d%s\n", WTERMSIG(status),
 		       WTERMSIG(status) == SIGALRM ? ": took too long" : "");

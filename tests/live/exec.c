@@ -71,20 +71,20 @@ static void script(struct start *s)
 	start_add_arg(s, "argument of the script");
 }
 
+static int execute_at(int fd, const char *path, const struct start *s)
+{
+	syscall(SYS_execveat, fd, path, s->argv, stimulus_report, *path ? 0 : AT_EMPTY_PATH);
+	return errno == ENOENT && !execveat_takes_descriptors() ? START_NOT_HERE : errno;
+}
+
 static int start_by_fd(struct start *s)
 {
-	int fd = open(s->path, O_RDONLY);
-
-	fexecve(fd, s->argv, stimulus_report);
-	return errno;
+	return execute_at(open(s->path, O_RDONLY), "", s);
 }
 
 static int start_by_directory(struct start *s)
 {
-	int fd = open(s->l->dir, O_RDONLY | O_DIRECTORY);
-
-	syscall(SYS_execveat, fd, "plain", s->argv, stimulus_report, 0);
-	return errno;
+	return execute_at(open(s->l->dir, O_RDONLY | O_DIRECTORY), "plain", s);
 }
 
 static int start_memfd(struct start *s)
@@ -94,8 +94,7 @@ static int start_memfd(struct start *s)
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	copy_program(s->l->program, path);
-	fexecve(fd, s->argv, stimulus_report);
-	return errno;
+	return execute_at(fd, "", s);
 }
 
 static int start_deleted(struct start *s)
@@ -106,8 +105,7 @@ static int start_deleted(struct start *s)
 	fd = open(s->path, O_RDONLY);
 	if (unlink(s->path))
 		return errno;
-	fexecve(fd, s->argv, stimulus_report);
-	return errno;
+	return execute_at(fd, "", s);
 }
 
 static int start_in_deleted_cwd(struct start *s)

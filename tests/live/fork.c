@@ -222,13 +222,14 @@ static pid_t fork_after(pid_t before)
 	return pid;
 }
 
-/* In memory that was written to: what was never touched some tiers cannot read, as they declare. */
+/* In memory that this process has written to: what it has only inherited some tiers cannot read, as they declare. */
 static char name[8];
 
 static void become(const char *program)
 {
 	char *argv[] = { name, NULL };
 
+	strcpy(name, "again");
 	execve(program, argv, stimulus_report);
 	_exit(errno);
 }
@@ -284,7 +285,6 @@ static void reuse(struct live *l)
 	uint64_t created;
 	pid_t pid;
 
-	strcpy(name, "again");
 	truth_open();
 	live_start(l);
 	e = child_run(become_first, (void *)l->program);

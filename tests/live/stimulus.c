@@ -330,6 +330,21 @@ void remove_tree(const char *path)
 	remove_at(AT_FDCWD, path);
 }
 
+bool execveat_takes_descriptors(void)
+{
+	char *argv[] = { "probe", NULL };
+	int status = -1, fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	pid_t pid = fork();
+
+	if (!pid) {
+		syscall(SYS_execveat, fd, "", argv, stimulus_quiet, AT_EMPTY_PATH);
+		_exit(errno == ENOENT ? 1 : 2);
+	}
+	close(fd);
+	waitpid(pid, &status, 0);
+	return !WIFEXITED(status) || WEXITSTATUS(status) != 1;
+}
+
 /* ---- cgroups ---- */
 
 bool own_cgroup(char *path, size_t size)

@@ -85,6 +85,8 @@ void gate_open(struct gate *g);  /* in the test: everybody passes */
 void stimulus_dir(char *dir, size_t dir_size, char *program, size_t program_size);
 /* Copies a file, as executable. */
 void copy_program(const char *from, const char *to);
+/* Whether execveat(2) of a descriptor works at all: Debian's arm64 5.10 answers ENOENT to every one. Tried. */
+bool execveat_takes_descriptors(void);
 void write_file(const char *path, const char *text, mode_t mode);
 void remove_tree(const char *path);
 
