@@ -147,6 +147,25 @@ static void add_event(struct buf *b, const struct sensor_run *run, const struct 
 	buf_addc(b, '}');
 }
 
+static void add_programs(struct buf *b, const struct sensor_run *run)
+{
+	struct program_size programs[TIER_PROGRAMS_MAX];
+	unsigned n = sensor_programs(run, programs);
+
+	doc_key(b, "programs");
+	buf_addc(b, '[');
+	for (unsigned i = 0; i < n; i++) {
+		doc_comma(b);
+		buf_addc(b, '{');
+		doc_text(b, "name", programs[i].name);
+		doc_number(b, "instructions", programs[i].instructions);
+		if (programs[i].verified)
+			doc_number(b, "verified", programs[i].verified);
+		buf_addc(b, '}');
+	}
+	buf_addc(b, ']');
+}
+
 static void add_sensor(struct buf *b, const struct sensor_run *run)
 {
 	unsigned id = run->sensor->id;
@@ -157,6 +176,8 @@ static void add_sensor(struct buf *b, const struct sensor_run *run)
 	doc_text(b, "collector", collector_name(id));
 	doc_text(b, "tier", run->tier ? run->tier->name : NULL);
 	add_tiers(b, run);
+	doc_number(b, "load_ns", run->load_ns);
+	add_programs(b, run);
 	doc_key(b, "events");
 	buf_addc(b, '[');
 	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {

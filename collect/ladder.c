@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/host.h"
 #include "base/log.h"
 #include "collect/bpflog.h"
@@ -263,6 +264,15 @@ static int open_object(const struct tier *tier, struct sensor_run *run, char *wh
 	return 0;
 }
 
+static void prepare_programs(struct bpf_object *obj, void (*prepare)(struct bpf_program *program))
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, obj)
+		if (bpf_program__autoload(prog))
+			prepare(prog);
+}
+
 static int try_tier(const struct tier *tier, const struct ladder_options *options, struct transport *t,
 		    struct sensor_run *run, char *why)
 {
@@ -294,6 +304,8 @@ static int try_tier(const struct tier *tier, const struct ladder_options *option
 		snprintf(why, WHY_MAX, "preparing object %s: %s", tier->object, strerror(-err));
 		return err;
 	}
+	if (options->prepare)
+		prepare_programs(run->obj, options->prepare);
 	bpflog_begin();
 	err = bpf_object__load(run->obj);
 	if (err) {
@@ -332,6 +344,7 @@ int ladder_climb(const struct sensor *sensor, const struct ladder_options *optio
 	for (unsigned i = 0; i < height; i++) {
 		const struct tier *tier = &sensor->tiers[i];
 		struct tier_result *result = &ret->results[i];
+		uint64_t start = clock_ns(CLOCK_MONOTONIC);
 
 		if (options->force && strcmp(options->force, tier->name)) {
 			snprintf(result->why, WHY_MAX, "tier %s was forced", options->force);
@@ -342,6 +355,7 @@ int ladder_climb(const struct sensor *sensor, const struct ladder_options *optio
 			result->state = TIER_RUNS;
 			result->why[0] = '\0';
 			ret->tier = tier;
+			ret->load_ns = clock_ns(CLOCK_MONOTONIC) - start;
 			return 0;
 		}
 		result->state = TIER_FAILED;
@@ -386,6 +400,26 @@ const char *sensor_hook(const struct sensor_run *run, const char *program)
 	struct bpf_program *prog = run->obj ? bpf_object__find_program_by_name(run->obj, program) : NULL;
 
 	return prog && bpf_program__fd(prog) >= 0 ? bpf_program__section_name(prog) : NULL;
+}
+
+unsigned sensor_programs(const struct sensor_run *run, struct program_size ret[TIER_PROGRAMS_MAX])
+{
+	struct bpf_program *prog;
+	unsigned n = 0;
+
+	if (!run->obj)
+		return 0;
+	bpf_object__for_each_program(prog, run->obj) {
+		struct bpf_prog_info info = {};
+		__u32 length = sizeof(info);
+		int fd = bpf_program__fd(prog);
+
+		if (fd < 0 || n == TIER_PROGRAMS_MAX || bpf_obj_get_info_by_fd(fd, &info, &length))
+			continue;
+		ret[n++] = (struct program_size){ bpf_program__name(prog), (uint32_t)bpf_program__insn_cnt(prog),
+						  info.verified_insns };
+	}
+	return n;
 }
 
 size_t sensor_map_bytes(const struct sensor_run *run)

@@ -103,12 +103,14 @@ struct sensor_run {
 	unsigned nlinks;
 	uint64_t events;   /* asked for */
 	uint64_t skipped;  /* runs that the kernel skipped, as last read */
+	uint64_t load_ns;  /* what loading and attaching the tier that runs took */
 };
 
 struct ladder_options {
 	const char *force;    /* name of the only tier to try; NULL: all */
 	uint64_t events;      /* EVENT_BIT of what is wanted */
 	uint64_t core_disabled; /* CORE_* bits ruled out */
+	void (*prepare)(struct bpf_program *program); /* optional: for each program that will be loaded */
 };
 
 /*
@@ -130,6 +132,15 @@ uint64_t sensor_skipped_runs(const struct sensor_run *run);
 
 /* The section of an attached program, which names its hook: "tp_btf/sched_process_exec"; NULL if not attached. */
 const char *sensor_hook(const struct sensor_run *run, const char *program);
+
+struct program_size {
+	const char *name;
+	uint32_t instructions;
+	uint32_t verified; /* how many the verifier went through; 0: this kernel does not say (before 5.16) */
+};
+
+/* Of the programs that are loaded. Their number. */
+unsigned sensor_programs(const struct sensor_run *run, struct program_size ret[TIER_PROGRAMS_MAX]);
 
 /* Bytes of the maps that this sensor alone has: entries times key and value. */
 size_t sensor_map_bytes(const struct sensor_run *run);
