@@ -103,15 +103,24 @@ static int run_one(const struct test *t)
 	return WEXITSTATUS(status);
 }
 
+/* Some pattern matches, if there are any; and no pattern after a '!' does. */
 static bool wanted(const struct test *t, int npatterns, char **patterns)
 {
+	bool some = false, any = false;
 	char full[256];
 
 	snprintf(full, sizeof(full), "%s/%s", t->group, t->name);
-	for (int i = 0; i < npatterns; i++)
-		if (!fnmatch(patterns[i], full, 0) || !strcmp(patterns[i], t->group))
-			return true;
-	return !npatterns;
+	for (int i = 0; i < npatterns; i++) {
+		bool negated = patterns[i][0] == '!';
+		const char *pattern = patterns[i] + negated;
+		bool matches = !fnmatch(pattern, full, 0) || !strcmp(pattern, t->group);
+
+		if (matches && negated)
+			return false;
+		any |= matches;
+		some |= !negated;
+	}
+	return any || !some;
 }
 
 static int run_all(int npatterns, char **patterns)
@@ -228,8 +237,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-		printf("usage: tapio-test [--list] [GROUP | PATTERN]...\n"
-		       "Runs the tests whose GROUP/NAME matches, all without one.\n"
+		printf("usage: tapio-test [--list] [[!]GROUP | [!]PATTERN]...\n"
+		       "Runs the tests whose GROUP/NAME matches, all without one; none that matches after a '!'.\n"
 		       "TAPIO_TEST_SLOW=N multiplies every time limit, for emulated machines.\n");
 		return 0;
 	}

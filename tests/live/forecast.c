@@ -21,7 +21,7 @@
 #include "collect/btf_search.h"
 #include "collect/forecast.h"
 #include "collect/collector.h"
-#include "tests/test.h"
+#include "tests/live/harness.h"
 
 static void need_core(void)
 {
@@ -45,33 +45,6 @@ static struct btf_source load_own(void)
 	return s;
 }
 
-static uint64_t events_of(const struct sensor *sensor)
-{
-	uint64_t events = 0;
-
-	for (unsigned type = 0; type < TAPIO_EV_MAX; type++)
-		if (event_desc_by_type(type) && event_desc_by_type(type)->sensor == sensor->id)
-			events |= EVENT_BIT(type);
-	return events;
-}
-
-/* Forces one tier. Whether it ran; else why not. */
-static bool really_runs(const struct sensor *sensor, const struct tier *tier, char *why, size_t size)
-{
-	struct ladder_options options = { .force = tier->name, .events = events_of(sensor),
-					  .core_disabled = feature(FEATURE_RINGBUF)->have ? 0 : CORE_RINGBUF };
-	static struct transport t;
-	static struct sensor_run run;
-	bool runs;
-
-	REQUIRE(!transport_open(&t, &transport_defaults), "transport");
-	runs = !ladder_climb(sensor, &options, &t, &run);
-	snprintf(why, size, "%s", run.results[tier - sensor->tiers].why);
-	sensor_close(&run);
-	transport_close(&t);
-	return runs;
-}
-
 TEST(live, forecast_agrees_with_loading)
 {
 	const struct forecast_options options = { .events = ~0ull };
@@ -93,7 +66,7 @@ TEST(live, forecast_agrees_with_loading)
 
 			if (sensor->tiers[k].abi || tier->foretold == FORETOLD_OPEN)
 				continue;
-			CHECK(really_runs(sensor, &sensor->tiers[k], why, sizeof(why)) == (tier->foretold == FORETOLD_RUNS),
+			CHECK(live_tier_runs(sensor, &sensor->tiers[k], why, sizeof(why)) == (tier->foretold == FORETOLD_RUNS),
 			      "sensor %s, tier %s: foretold '%s', in truth '%s'", sensor_name(i), sensor->tiers[k].name, tier->why,
 			      why);
 			compared++;
@@ -228,7 +201,7 @@ TEST(live, supplied_btf_runs_core_tiers)
 			/* libbpf looks the typed tracepoints up in the kernel's own BTF. */
 			if (tier->abi || strcmp(tier->name, "raw_tp"))
 				continue;
-			CHECK(really_runs(*s, tier, why, sizeof(why)), "sensor %s, tier %s: %s", sensor_name((*s)->id), tier->name,
+			CHECK(live_tier_runs(*s, tier, why, sizeof(why)), "sensor %s, tier %s: %s", sensor_name((*s)->id), tier->name,
 			      why);
 			ran++;
 		}

@@ -258,6 +258,22 @@ unsigned live_patience(void)
 	return init.st_ino == self.st_ino && init.st_dev == self.st_dev ? 10 : 1; /* a guest's only program */
 }
 
+bool live_tier_runs(const struct sensor *sensor, const struct tier *tier, char *why, size_t size)
+{
+	struct ladder_options options = { .force = tier->name, .events = events_of(sensor->id),
+					  .core_disabled = feature(FEATURE_RINGBUF)->have ? 0 : CORE_RINGBUF };
+	static struct transport t;
+	static struct sensor_run run;
+	bool runs;
+
+	REQUIRE(!transport_open(&t, &transport_defaults), "transport");
+	runs = !ladder_climb(sensor, &options, &t, &run);
+	snprintf(why, size, "%s", run.results[tier - sensor->tiers].why);
+	sensor_close(&run);
+	transport_close(&t);
+	return runs;
+}
+
 /* ---- a session ---- */
 
 unsigned live_count_fds(void)
