@@ -116,7 +116,7 @@ static int resolve_path(const struct resolver *r, const struct question *q, stru
 {
 	const char *mount = q->hierarchy ? r->options.legacy_mount : r->options.v2_mount;
 
-	return mount && *mount ? cgroup_path_by_id(mount, q->id, &ret->paths.v2) : -ENOENT;
+	return mount && *mount ? cgroup_path_by_id(mount, q->id, &ret->paths.v2) : -ENODEV;
 }
 
 static struct cached *cached_of(struct resolver *r, const char *container_id)

@@ -111,13 +111,20 @@ static void forget(struct group *group, void *arg)
 
 /* ---- answers ---- */
 
+static enum identity_reason why_no_path(const struct who *w, int err)
+{
+	if (w->groups.evicted_removed)
+		return IDENTITY_EVICTED;
+	return err == -ESTALE ? IDENTITY_GONE : IDENTITY_HIDDEN;
+}
+
 static void answer_path(struct who *w, struct group *group, struct answer *a)
 {
 	if (group->state != GROUP_NAMELESS)
 		return; /* its creation was seen meanwhile */
 	if (a->err) {
 		group->state = GROUP_SETTLED;
-		describe(w, group, w->groups.evicted_removed ? IDENTITY_EVICTED : IDENTITY_GONE);
+		describe(w, group, why_no_path(w, a->err));
 		return;
 	}
 	w->missed++;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "export/json.h"
 #include "tests/live/stimulus.h"
@@ -27,6 +28,8 @@ static const char state[] =
 	"\"io.kubernetes.cri.container-name\":\"cart\",\"io.kubernetes.cri.image-name\":\"shop/cart:1\","
 	"\"io.kubernetes.cri.sandbox-name\":\"cart-0\",\"io.kubernetes.cri.sandbox-namespace\":\"shop\","
 	"\"io.kubernetes.cri.sandbox-uid\":\"" UID "\"}}";
+
+static const char *v2_mount; /* of the next setup */
 
 static struct fixture {
 	char root[64];
@@ -69,6 +72,7 @@ static void setup(bool with_state, uint32_t cgroups_max)
 	if (with_state)
 		write_state();
 	o.resolver.host_root = f.root;
+	o.resolver.v2_mount = v2_mount;
 	o.resolver.legacy_hierarchy = 8;
 	f.who = who_open(&o, why, sizeof(why));
 	REQUIRE(f.who, "%s", why);
@@ -294,6 +298,23 @@ TEST(unit, who_no_state_yet)
 	teardown();
 }
 
+/* The file system is there, and has no such cgroup. */
+TEST(unit, who_has_gone)
+{
+	int err;
+
+	cgroup_mode_detect(&v2_mount);
+	if (!v2_mount)
+		SKIP("no cgroup v2 is mounted");
+	err = cgroup_open_at(v2_mount, 1234567890123ull);
+	if (err != -ESTALE)
+		SKIP("cgroups cannot be opened by their ids: %s", strerror(-err));
+	setup(false, 16);
+	CHECK(!who_start(f.who), "no thread");
+	CHECK(identity_of(1234567890123ull, 0)->reason == IDENTITY_GONE, "%u", identity_of(1234567890123ull, 0)->reason);
+	teardown();
+}
+
 /* What was not seen being made and cannot be found: no answer, rather than somebody's. */
 TEST(unit, who_unknown)
 {
@@ -301,7 +322,7 @@ TEST(unit, who_unknown)
 
 	setup(false, 16);
 	CHECK(!who_start(f.who), "no thread");
-	CHECK(identity_of(123456789, 0)->reason == IDENTITY_GONE, "%u", identity_of(123456789, 0)->reason);
+	CHECK(identity_of(123456789, 0)->reason == IDENTITY_HIDDEN, "nothing is mounted: %u", identity_of(123456789, 0)->reason);
 	CHECK(identity_of(0, 0)->reason == IDENTITY_NO_CGROUP && identity_of(0, 0)->json_length, "no cgroup");
 	for (uint64_t id = 1; id <= 40; id++) {
 		char path[64];
@@ -313,7 +334,7 @@ TEST(unit, who_unknown)
 	CHECK(identity_of(1, 0)->reason == IDENTITY_EVICTED, "%u", identity_of(1, 0)->reason);
 	CHECK(same(identity_of(40, 0)->unit, "u40.service"), "the last one");
 	who_stats(f.who, &s);
-	CHECK(s.cgroups <= 16 && s.evicted >= 24 && s.unknown[IDENTITY_EVICTED] && s.unknown[IDENTITY_GONE], "%u cgroups",
+	CHECK(s.cgroups <= 16 && s.evicted >= 24 && s.unknown[IDENTITY_EVICTED] && s.unknown[IDENTITY_HIDDEN], "%u cgroups",
 	      s.cgroups);
 	teardown();
 }
