@@ -254,7 +254,8 @@ int main(int argc, char **argv)
 		printf("tapio-test exit %d\n", rc);
 		fflush(stdout);
 		sync();
-		reboot(RB_POWER_OFF);
+		/* QEMU's machine does not power off after it was suspended. It ends at a reset too. */
+		reboot(getenv("TAPIO_GUEST_SUSPEND") ? RB_AUTOBOOT : RB_POWER_OFF);
 	}
 	return rc;
 }

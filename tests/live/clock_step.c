@@ -4,10 +4,14 @@
  * this test it is set for real; elsewhere the pipeline is told of another one.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "pipeline/pipeline.h"
 #include "tests/live/harness.h"
@@ -38,6 +42,39 @@ static void step(int64_t by_ns)
 		pretended_ns += by_ns;
 	else
 		REQUIRE(!clock_settime(CLOCK_REALTIME, &ts), "clock_settime: %s", strerror(errno));
+}
+
+static bool put(const char *path, const char *text)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+/* What the boot clock counts and the monotonic one does not. */
+static int64_t slept_ns(void)
+{
+	return clock_offset_ns(CLOCK_BOOTTIME, CLOCK_MONOTONIC);
+}
+
+/*
+ * For real, in a guest that has the tier's name as TAPIO_GUEST_SUSPEND in its environment. Once in its life: QEMU's
+ * clock chip goes on waking a machine that it has woken once.
+ */
+static bool is_to_suspend(const struct live *l)
+{
+	const char *tier = getenv("TAPIO_GUEST_SUSPEND");
+
+	return is_guest() && tier && !strcmp(l->name, tier);
+}
+
+static void suspend(void)
+{
+	int64_t before = slept_ns();
+
+	REQUIRE(put("/sys/class/rtc/rtc0/wakealarm", "+4") && put("/sys/power/state", "mem"), "suspend: %s", strerror(errno));
+	CHECK(slept_ns() - before > (int64_t)NS_PER_S, "suspended for %lld ms only",
+	      (long long)(slept_ns() - before) / (long long)NS_PER_MS);
 }
 
 static uint64_t wall_ns(void)
@@ -96,6 +133,7 @@ static void steps(struct live *l)
 {
 	const int64_t hour = 3600 * (int64_t)NS_PER_S;
 	struct told told = { .sink = { .write = keep, .close = close_told } };
+	bool suspends = is_to_suspend(l);
 	static struct pipeline p;
 
 	pretended_ns = 0;
@@ -110,6 +148,10 @@ static void steps(struct live *l)
 	expect_time(l, &p, &told, "two hours back");
 	step(hour);
 	expect_time(l, &p, &told, "as it was");
+	if (suspends) {
+		suspend();
+		expect_time(l, &p, &told, "after a suspend");
+	}
 	pipeline_close(&p);
 }
 
