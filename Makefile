@@ -50,7 +50,7 @@ BPF_CFLAGS := --target=bpf -g -O2 -Wall -Wextra -Werror -D__TARGET_ARCH_$(target
 
 # A new file in a folder needs no edit here.
 ROOMS := base event collect identity correlate pipeline export
-LIB_SRC := $(wildcard $(addsuffix /*.c,$(ROOMS)))
+LIB_SRC := $(wildcard $(addsuffix /*.c,$(ROOMS)) correlate/*/*.c)
 CLI_SRC := $(wildcard cli/*.c)
 TEST_SRC := $(wildcard tests/*.c tests/unit/*.c tests/live/*.c)
 BPF_SRC := $(wildcard bpf/*.bpf.c)
