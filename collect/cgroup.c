@@ -32,13 +32,14 @@ static const struct layout_field layout[] = {
 static const struct tier tiers[] = {
 	{ .name = "tp_btf",
 	  .object = "cgroup",
+	  .needs = NEEDS(PROBE_READ),
 	  .programs = { { "cgroup_mkdir_btf", CREATED },
 			{ "cgroup_rmdir_btf", REMOVED },
 			{ "cgroup_rename_btf", RENAMED },
 			{ "cgroup_attach_btf", ENTERED } } },
 	{ .name = "raw_tp",
 	  .object = "cgroup",
-	  .needs = NEEDS(RAW_TP),
+	  .needs = NEEDS(RAW_TP) | NEEDS(PROBE_READ),
 	  .programs = { { "cgroup_mkdir_raw", CREATED },
 			{ "cgroup_rmdir_raw", REMOVED },
 			{ "cgroup_rename_raw", RENAMED },
@@ -46,7 +47,7 @@ static const struct tier tiers[] = {
 	{ .name = "abi",
 	  .object = "cgroup_abi",
 	  .abi = true,
-	  .needs = NEEDS(TRACEPOINT),
+	  .needs = NEEDS(PROBE_READ) | NEEDS(TRACEPOINT),
 	  .loses = LOSES_CALLER("cgroup.created") LOSES_CALLER("cgroup.removed") LOSES_CALLER("cgroup.renamed")
 		  LOSES_CALLER("cgroup.entered"),
 	  .derives = "cgroup.created:cgroup.subject.id cgroup.removed:cgroup.subject.id "

@@ -40,6 +40,7 @@ static const char *const names[FEATURE_MAX] = {
 	[FEATURE_TRACEPOINT] = "tracepoint",
 	[FEATURE_CGROUP_ID] = "cgroup_id",
 	[FEATURE_BOOT_CLOCK] = "boot_clock",
+	[FEATURE_PROBE_READ] = "probe_read",
 };
 
 /* r0 = 0; exit */
@@ -208,9 +209,14 @@ static void probe_tracepoint(struct feature_result *r)
 		r->have = true;
 }
 
+/* Called with a place on the stack, its size and a null pointer: what needs them gets them. */
 static void probe_helper(struct feature_result *r, int helper)
 {
 	const struct bpf_insn call[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3 },
 		{ .code = BPF_JMP | BPF_CALL, .imm = helper },
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
@@ -245,6 +251,8 @@ static void probe(enum feature f, struct feature_result *r)
 		return probe_helper(r, BPF_FUNC_get_current_cgroup_id);
 	case FEATURE_BOOT_CLOCK:
 		return probe_helper(r, BPF_FUNC_ktime_get_boot_ns);
+	case FEATURE_PROBE_READ:
+		return probe_helper(r, BPF_FUNC_probe_read);
 	case FEATURE_MAX:
 		break;
 	}

@@ -17,6 +17,7 @@ enum feature {
 	FEATURE_TRACEPOINT,  /* classic tracepoints, which need tracefs */
 	FEATURE_CGROUP_ID,   /* helper bpf_get_current_cgroup_id: 4.18 */
 	FEATURE_BOOT_CLOCK,  /* helper bpf_ktime_get_boot_ns: 5.8 */
+	FEATURE_PROBE_READ,  /* helper bpf_probe_read: not under lockdown=confidentiality */
 	FEATURE_MAX
 };
 

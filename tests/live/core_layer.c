@@ -19,8 +19,8 @@
 #include "collect/feature.h"
 #include "collect/image.h"
 #include "tests/bpf/core_layer.bpf.h"
+#include "tests/live/harness.h"
 #include "tests/live/stimulus.h"
-#include "tests/test.h"
 
 #define ARG_2 0x1122334455667788ull /* wider than an int */
 
@@ -28,14 +28,6 @@
 static long odd_call(void)
 {
 	return syscall(SYS_splice, -1L, ARG_2, -3L, 4L, 5L, 6L);
-}
-
-static void need_core_hooks(void)
-{
-	if (!feature(FEATURE_BTF)->have)
-		SKIP("no BTF: %s", feature(FEATURE_BTF)->why);
-	if (!feature(FEATURE_RAW_TP)->have)
-		SKIP("no raw tracepoints: %s", feature(FEATURE_RAW_TP)->why);
 }
 
 static struct bpf_object *layer_open(const char *btf_path, __u64 core_disabled)
@@ -140,7 +132,7 @@ TEST(live, core_layer_reads_calls_and_tasks)
 {
 	struct core_layer_seen s;
 
-	need_core_hooks();
+	live_need("raw_tp", NEEDS(BTF) | NEEDS(RAW_TP) | NEEDS(PROBE_READ));
 	s = look(0);
 	check_call("entry", &s.enter);
 	check_call("exit", &s.exit);
@@ -153,7 +145,7 @@ TEST(live, core_layer_features_can_be_ruled_out)
 	struct core_layer_seen all, none;
 	__u64 both = CORE_RINGBUF | CORE_BOOT_CLOCK;
 
-	need_core_hooks();
+	live_need("raw_tp", NEEDS(BTF) | NEEDS(RAW_TP) | NEEDS(PROBE_READ));
 	all = look(0);
 	none = look(CORE_BOOT_CLOCK);
 	CHECK(!(all.has & CORE_BOOT_CLOCK) == !feature(FEATURE_BOOT_CLOCK)->have, "features %llx", all.has);
@@ -189,7 +181,7 @@ TEST(live, core_layer_fits_the_types_of_5_4)
 	struct bpf_object *obj;
 	int err;
 
-	need_core_hooks();
+	live_need("raw_tp", NEEDS(BTF) | NEEDS(RAW_TP) | NEEDS(PROBE_READ));
 	obj = layer_open(types_file("kernel_5_4"), 0);
 	err = bpf_object__load(obj);
 	CHECK(!err, "load: %s", strerror(-err));
@@ -214,7 +206,7 @@ TEST(live, process_fits_the_types_of_5_4)
 	struct bpf_object *obj;
 	int err;
 
-	need_core_hooks();
+	live_need("raw_tp", NEEDS(BTF) | NEEDS(RAW_TP) | NEEDS(PROBE_READ));
 	obj = bpf_object__open_mem(image->data, image->size, &opts);
 	REQUIRE(obj, "open: %s", strerror(errno));
 	make_perf(obj, "tapio_control");

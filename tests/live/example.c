@@ -21,8 +21,8 @@
 #include "collect/feature.h"
 #include "collect/image.h"
 #include "event/event.h"
+#include "tests/live/harness.h"
 #include "tests/live/stimulus.h"
-#include "tests/test.h"
 
 /* What the example sends. */
 struct who_kills {
@@ -291,17 +291,9 @@ static void run_example(const char *name, bool perf)
 	CHECK(count_fds() == fds, "%s: %u descriptors before, %u after", name, fds, count_fds());
 }
 
-static void need_core_hooks(void)
-{
-	if (!feature(FEATURE_BTF)->have)
-		SKIP("no BTF: %s", feature(FEATURE_BTF)->why);
-	if (!feature(FEATURE_RAW_TP)->have)
-		SKIP("no raw tracepoints: %s", feature(FEATURE_RAW_TP)->why);
-}
-
 TEST(live, example_loads_and_runs)
 {
-	need_core_hooks();
+	live_need("raw_tp", NEEDS(BTF) | NEEDS(RAW_TP) | NEEDS(PROBE_READ));
 	if (feature(FEATURE_RINGBUF)->have)
 		run_example("ring buffer", false);
 	run_example("perf buffers", true);
@@ -315,7 +307,7 @@ TEST(live, example_without_slots_counts_its_losses)
 	struct example e;
 	pid_t target;
 
-	need_core_hooks();
+	live_need("raw_tp", NEEDS(BTF) | NEEDS(RAW_TP) | NEEDS(PROBE_READ));
 	if (!cpu || !pin_to(cpu))
 		SKIP("one CPU: it has the default slots");
 	example_open(&e, "no slots", !feature(FEATURE_RINGBUF)->have);

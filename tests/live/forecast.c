@@ -26,12 +26,7 @@
 static void need_core(void)
 {
 	bpflog_init();
-	if (!feature(FEATURE_BTF)->have)
-		SKIP("no BTF: %s", feature(FEATURE_BTF)->why);
-	if (!feature(FEATURE_RAW_TP)->have)
-		SKIP("no raw tracepoints: %s", feature(FEATURE_RAW_TP)->why);
-	if (!strcmp(host_lockdown(), "confidentiality"))
-		SKIP("lockdown=confidentiality: programs may not read kernel memory");
+	live_need("core objects", NEEDS(BTF) | NEEDS(RAW_TP) | NEEDS(PROBE_READ));
 }
 
 static struct btf_source load_own(void)

@@ -155,8 +155,6 @@ static char *normalise(const char *json, const struct place *place)
 
 static bool expected(const struct live *l, const struct event_desc *desc, const char *key)
 {
-	if (!strcmp(key, "cgroup.id") && !l->cgroup_id)
-		return false;
 	if (!strcmp(key, "cgroup.legacy_id") && !l->legacy_cgroup_id)
 		return false;
 	return tier_gives(l->tier, desc, key) != GIVES_NOTHING;

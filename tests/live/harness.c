@@ -69,7 +69,14 @@ static unsigned list_variants(const struct sensor *sensor, struct variant *ret)
 	return n;
 }
 
-/* Ends the process, by name and with the reason, where a probe has said that the tier cannot run. */
+void live_need(const char *who, uint32_t features)
+{
+	for (enum feature f = 0; f < FEATURE_MAX; f++)
+		if ((features & (1u << f)) && !feature(f)->have)
+			SKIP("%s: needs %s: %s", who, feature_name(f), feature(f)->why);
+}
+
+/* Where a probe has said that the tier cannot run. */
 static void skip_if_lacking(const struct live *l)
 {
 	uint32_t needs = l->tier->needs | (l->tier->abi ? NEEDS(PERF_BUFFER) : NEEDS(BTF));
@@ -77,9 +84,7 @@ static void skip_if_lacking(const struct live *l)
 	/* The ladder finds this out by loading, which costs no more than to probe it. */
 	if (!strcmp(l->tier->name, "tp_btf"))
 		needs |= NEEDS(TP_BTF);
-	for (enum feature f = 0; f < FEATURE_MAX; f++)
-		if ((needs & (1u << f)) && !feature(f)->have)
-			SKIP("%s: needs %s: %s", l->name, feature_name(f), feature(f)->why);
+	live_need(l->name, needs);
 }
 
 static void prepare(struct live *l, const struct sensor *sensor, const struct variant *v)

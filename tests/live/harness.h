@@ -117,6 +117,9 @@ bool live_has(const struct event_view *view, const char *name);
 /* When a kept record happened, on the boot clock. */
 uint64_t live_time_ns(const struct live *l, const struct event_view *view);
 
+/* Skips the test by name, with the reason, where one of these was probed to be absent: NEEDS(BTF) | … */
+void live_need(const char *who, uint32_t features);
+
 /* Whether this tier loads and attaches when it is forced, with all its events; else why not. */
 bool live_tier_runs(const struct sensor *sensor, const struct tier *tier, char *why, size_t size);
 

@@ -93,19 +93,10 @@ static void climb(const struct fault *f)
 	CHECK(live_count_fds() == fds, "%s: %u descriptors before, %u after", f->name, fds, live_count_fds());
 }
 
-static void need_core(void)
-{
-	static const enum feature needed[] = { FEATURE_BTF, FEATURE_RAW_TP, FEATURE_RINGBUF };
-
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-		if (!feature(needed[i])->have)
-			SKIP("needs %s: %s", feature_name(needed[i]), feature(needed[i])->why);
-}
-
 TEST(live, ladder_faults)
 {
 	bpflog_init();
-	need_core();
+	live_need("core objects", NEEDS(BTF) | NEEDS(RAW_TP) | NEEDS(RINGBUF) | NEEDS(PROBE_READ));
 	tracefs_dir(); /* kept open until the process ends, by contract */
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		climb(&faults[i]);
@@ -124,7 +115,7 @@ TEST(live, ladder_features)
 	static struct transport t;
 	static struct sensor_run run;
 
-	need_core();
+	live_need("core objects", NEEDS(BTF) | NEEDS(RAW_TP) | NEEDS(RINGBUF) | NEEDS(PROBE_READ));
 	feature_deny(FEATURE_CGROUP_ID, "taken away by the test");
 	open_transport(&t);
 	CHECK(ladder_climb(&sensor, &options, &t, &run) == -ENOENT && !run.tier, "it runs though nothing can");

@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collect/bpflog.h"
 #include "collect/collector.h"
-#include "tests/test.h"
+#include "collect/feature.h"
+#include "tests/live/harness.h"
 
 enum { OLD_SIZE = 4096, OLD_LIMIT = 131072, LIMIT = 1000000, LOG_STATISTICS = 4, LOG_BYTES = 64 << 10 };
 
@@ -69,6 +71,8 @@ TEST(live, verifier_limits)
 	char why[WHY_MAX];
 	unsigned ran = 0;
 
+	bpflog_init();
+	live_need("every tier", NEEDS(PROBE_READ));
 	REQUIRE(!collector_open(&c, &options, why, sizeof(why)), "%s", why);
 	for (const struct sensor *const *s = first; s < end; s++) {
 		for (unsigned i = 0; i < ladder_height(*s); i++) {
