@@ -22,7 +22,7 @@ enum identity_reason {
 	IDENTITY_EVICTED = 3,   /* more cgroups than the cache holds, and this one is gone */
 	IDENTITY_NO_STATE = 4,  /* a container's cgroup that no runtime's state and no log folder names */
 	IDENTITY_LATE = 5,      /* the runtime's state was not read in time; an identity event follows */
-	IDENTITY_HIDDEN = 6,    /* cgroup paths cannot be read here: not mounted as a whole, or no privilege */
+	IDENTITY_HIDDEN = 6,    /* the path cannot be read: not mounted as a whole, no privilege, no descriptor */
 	IDENTITY_REASONS
 };
 

@@ -263,8 +263,8 @@ static const struct {
 	[IDENTITY_EVICTED] = { "evicted", "more cgroups than limits.cgroups, and this one has gone" },
 	[IDENTITY_NO_STATE] = { "no_state", "neither a runtime's state nor a log folder names the container" },
 	[IDENTITY_LATE] = { "late", "names were not read in time: a tapio.identity event follows" },
-	[IDENTITY_HIDDEN] = { "hidden", "its path cannot be read here: the cgroup file system is not mounted as a whole, or "
-					"CAP_DAC_READ_SEARCH is missing" },
+	[IDENTITY_HIDDEN] = { "hidden", "its path cannot be read: the cgroup file system is not mounted as a whole here, "
+					"CAP_DAC_READ_SEARCH is missing, or no descriptor was left" },
 };
 
 const struct event_desc *event_desc_by_type(unsigned type)

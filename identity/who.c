@@ -113,9 +113,9 @@ static void forget(struct group *group, void *arg)
 
 static enum identity_reason why_no_path(const struct who *w, int err)
 {
-	if (w->groups.evicted_removed)
-		return IDENTITY_EVICTED;
-	return err == -ESTALE ? IDENTITY_GONE : IDENTITY_HIDDEN;
+	if (err != -ESTALE)
+		return IDENTITY_HIDDEN;
+	return w->groups.evicted_removed ? IDENTITY_EVICTED : IDENTITY_GONE;
 }
 
 static void answer_path(struct who *w, struct group *group, struct answer *a)
