@@ -10,8 +10,7 @@ enum dns_flaw {
 	DNS_LABEL_TYPE,   /* a label that begins with 01 or 10: RFC 6891 5 retired the one, nothing defines the other */
 	DNS_NAME_LENGTH,  /* a name of more than 255 octets: RFC 1035 2.3.4 */
 	DNS_POINTER,      /* a compression pointer that does not point back: RFC 1035 4.1.4 */
-	DNS_RDATA,        /* a record's contents are not of its type's form */
-	DNS_OPT,          /* an OPT record that is not the root's, or the second: RFC 6891 6.1.1 */
+	DNS_OPT,          /* an OPT record that is not the root's, the second, or not made of options: RFC 6891 6.1 */
 	DNS_TRAILING,     /* octets after the last record */
 	DNS_FLAWS
 };

@@ -19,7 +19,7 @@ const char *dns_flaw_name(enum dns_flaw flaw)
 {
 	static const char *const names[DNS_FLAWS] = {
 		[DNS_SHORT] = "short",	     [DNS_ENDS_EARLY] = "ends_early",	[DNS_LABEL_TYPE] = "label_type",
-		[DNS_NAME_LENGTH] = "name_length", [DNS_POINTER] = "pointer", [DNS_RDATA] = "rdata",
+		[DNS_NAME_LENGTH] = "name_length", [DNS_POINTER] = "pointer",
 		[DNS_OPT] = "opt",	     [DNS_TRAILING] = "trailing",
 	};
 
@@ -71,6 +71,9 @@ static enum dns_flaw read_record(const struct dns_octets *o, size_t *at, struct 
 /* Its class is a size and its time to live holds flags. */
 static void take_opt(struct dns_message *m, const struct dns_record *r)
 {
+	struct dns_option option;
+	size_t at = 0;
+
 	if (m->edns.present || r->name.length != 1 || r->section != DNS_ADDITIONAL) {
 		flawed(m, DNS_OPT, r->rdata_at);
 		return;
@@ -79,6 +82,10 @@ static void take_opt(struct dns_message *m, const struct dns_record *r)
 				     .dnssec_ok = r->ttl & OPT_DO, .payload_size = r->class,
 				     .options_at = r->rdata_at, .options_length = r->rdata_length };
 	m->rcode |= (uint16_t)(r->ttl >> 24 << 4);
+	while (dns_option(m, &at, &option))
+		;
+	if (at < r->rdata_length)
+		flawed(m, DNS_OPT, r->rdata_at + at);
 }
 
 static bool read_questions(struct dns_message *m)

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* A name has at most 127 labels, and each pointer that is of use ends a piece with one. */
+enum { POINTERS_MAX = 127 };
+
 enum { LABEL_KIND = 0xc0, LABEL_PLAIN = 0x00, LABEL_POINTER = 0xc0, POINTER_HIGH = 0x3f };
 
 static enum dns_flaw read_label(const struct dns_octets *m, size_t at, struct dns_name *ret)
@@ -21,6 +24,7 @@ static enum dns_flaw read_label(const struct dns_octets *m, size_t at, struct dn
 static enum dns_flaw read_name(const struct dns_octets *m, size_t *at, bool compressed, struct dns_name *ret)
 {
 	size_t from = *at, piece = from, behind = 0;
+	unsigned pointers = 0;
 	enum dns_flaw flaw;
 
 	ret->length = 0;
@@ -35,7 +39,7 @@ static enum dns_flaw read_name(const struct dns_octets *m, size_t *at, bool comp
 			if (!behind)
 				behind = from + 2;
 			from = (size_t)(m->data[from] & POINTER_HIGH) << 8 | m->data[from + 1];
-			if (from >= piece)
+			if (from >= piece || ++pointers > POINTERS_MAX)
 				return DNS_POINTER;
 			piece = from;
 			continue;

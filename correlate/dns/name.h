@@ -2,8 +2,8 @@
 /*
  * Domain names: RFC 1035 3.1 and 4.1.4, compared as in RFC 4343.
  *
- * Reading ends whatever the message says: a compression pointer must lead to before the piece of the name that it
- * ends, and a name has at most 255 octets.
+ * Reading ends soon whatever the message says: a compression pointer must lead to before the piece of the name that it
+ * ends, there are at most 127 of them, and a name has at most 255 octets.
  */
 #ifndef CORRELATE_DNS_NAME_H
 #define CORRELATE_DNS_NAME_H

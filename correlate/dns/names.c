@@ -78,6 +78,8 @@ static const struct type {
 	{ 64, "SVCB", "ihNp" },        /* 9460 */
 	{ 65, "HTTPS", "ihNp" },       /* 9460 */
 	{ 66, "DSYNC", NULL },         /* 9859 */
+	{ 67, "HHIT", NULL },         /* 9886 */
+	{ 68, "BRID", NULL },         /* 9886 */
 	{ 99, "SPF", "S" },            /* 7208 */
 	{ 100, "UINFO", NULL },
 	{ 101, "UID", NULL },
@@ -88,7 +90,7 @@ static const struct type {
 	{ 106, "L64", NULL },          /* 6742 */
 	{ 107, "LP", "hn" },           /* 6742 */
 	{ 108, "EUI48", "e" },         /* 7043 */
-	{ 109, "EUI64", "e" },         /* 7043 */
+	{ 109, "EUI64", "E" },         /* 7043 */
 	{ 128, "NXNAME", NULL },       /* 9824 */
 	{ 249, "TKEY", NULL },         /* 2930 */
 	{ 250, "TSIG", NULL },         /* 8945 */
@@ -198,7 +200,7 @@ const char *dns_extended_error_name(uint16_t code)
 const char *dns_svc_key_name(uint16_t key)
 {
 	static const char *const names[] = { "mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint",
-					     "dohpath", "ohttp", "tls-supported-groups" };
+					     "dohpath", "ohttp" };
 
 	return key < COUNT_OF(names) ? names[key] : NULL;
 }

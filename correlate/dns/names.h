@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of numbers, as IANA's registries of DNS parameters have them in 2026. */
+/* Names of numbers in IANA's registries of DNS parameters. What is newer than these tables stays a number. */
 #ifndef CORRELATE_DNS_NAMES_H
 #define CORRELATE_DNS_NAMES_H
 
@@ -30,7 +30,7 @@ int dns_type_number(const char *name);
  *	i       first: of class IN alone, in others unknown
  *	b h w   a number of 1, 2, 4 octets      t   a type      T   seconds since 1970, as 20261129150405
  *	n N     a name that may be compressed, that may not
- *	4 6     an address                      e   six or eight octets: 00-00-5e-00-53-2a
+ *	4 6     an address                      e E six, eight octets: 00-00-5e-00-53-2a
  *	s a     a character-string in quotes, without
  *	y z     octets behind their number, in base 16 ("-" if none), in base 32 hex
  *	S q     the rest: character-strings, at least one; one string in quotes

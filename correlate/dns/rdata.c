@@ -258,18 +258,32 @@ static void add_svc_key(uint16_t key, struct buf *out)
 		buf_printf(out, "key%u", key);
 }
 
+/* Keys in their order, without itself: RFC 9460 8. */
 static bool write_mandatory(struct piece *p, struct buf *out)
 {
-	uint32_t key;
+	uint32_t key = SVC_MANDATORY, last;
 
-	if (!left(p) || left(p) % 2)
+	if (!left(p))
 		return false;
-	for (bool first = true; left(p) && take_number(p, 2, &key); first = false) {
+	for (bool first = true; left(p); first = false) {
+		last = key;
+		if (!take_number(p, 2, &key) || key <= last)
+			return false;
 		if (!first)
 			buf_addc(out, ',');
 		add_svc_key((uint16_t)key, out);
 	}
 	return true;
+}
+
+/* An item of a list in a character-string is escaped for each: RFC 9460 A.1. */
+static void add_list_item(const uint8_t *data, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (data[i] == ',' || data[i] == '\\')
+			buf_adds(out, "\\\\");
+		add_octets(&data[i], 1, "\"\\", out);
+	}
 }
 
 static bool write_alpn(struct piece *p, struct buf *out)
@@ -285,7 +299,7 @@ static bool write_alpn(struct piece *p, struct buf *out)
 			return false;
 		if (!first)
 			buf_addc(out, ',');
-		add_octets(data, n, "\"\\,", out);
+		add_list_item(data, n, out);
 	}
 	buf_addc(out, '"');
 	return true;
@@ -387,21 +401,25 @@ static bool write_piece(struct piece *p, char form, struct buf *out)
 	case 'a': return write_tag(p, out);
 	case 'y':
 	case 'z': return write_counted(p, form, out);
-	case 'e': add_base16(take(p, n), n, '-', out); return n == 6 || n == 8;
+	case 'e':
+	case 'E': add_base16(take(p, n), n, '-', out); return n == (form == 'e' ? 6 : 8);
 	default: return write_rest(p, form, out);
 	}
 }
 
-/* What may have no octets at all leaves no blank behind it. */
+/* What is empty leaves no blank behind. */
 static bool write_form(struct piece *p, const char *form, struct buf *out)
 {
-	size_t began = out->length;
+	size_t began = out->length, before;
 
 	for (; *form; form++) {
-		if (out->length > began && (left(p) || !strchr("MpxB", *form)))
+		before = out->length;
+		if (before > began)
 			buf_addc(out, ' ');
 		if (!write_piece(p, *form, out))
 			return false;
+		if (before > began && out->length == before + 1)
+			out->length = before;
 	}
 	return !left(p);
 }
@@ -446,6 +464,8 @@ bool dns_client_subnet_text(const struct dns_option *option, struct buf *out)
 	if ((family != 1 && family != 2) || prefix > (family == 1 ? 32u : 128u) || option->length != 4 + octets)
 		return false;
 	memcpy(address, option->data + 4, octets);
+	if (prefix % 8 && address[octets - 1] & 0xff >> prefix % 8)
+		return false; /* bits beyond the prefix */
 	buf_printf(out, "%s/%u", inet_ntop(family == 1 ? AF_INET : AF_INET6, address, text, sizeof(text)), prefix);
 	return true;
 }

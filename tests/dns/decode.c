@@ -44,6 +44,8 @@ static void add_option(const struct dns_option *o)
 	buf_printf(&out, "option\t%u\t", o->code);
 	if (error >= 0) {
 		buf_printf(&out, "%d ", error);
+		if (text.length && !text.data[text.length - 1])
+			text.length--; /* as dnspython does: RFC 8914 2 allows one NUL */
 		add_octets(&text);
 	} else if (!dns_client_subnet_text(o, &out)) {
 		add_octets(&(struct dns_octets){ o->data, o->length });
@@ -68,7 +70,7 @@ static void add_message(const struct dns_message *m)
 	const char *flaw = dns_flaw_name(m->flaw);
 	struct dns_record r;
 
-	buf_printf(&out, "message\t%u\t%#06x\t%u\t%u\t%s\n", m->id, m->flags, m->opcode, m->rcode, flaw ? flaw : "");
+	buf_printf(&out, "message\t%u\t0x%04x\t%u\t%u\t%s\n", m->id, m->flags, m->opcode, m->rcode, flaw ? flaw : "");
 	if (m->question.name.length) {
 		buf_adds(&out, "question\t");
 		dns_name_text(&m->question.name, &out);

@@ -60,12 +60,17 @@ static const struct {
 	ROW(64, "\0\0\1a\0", "0 a"),
 	ROW(65, "\0\1\0\0\1\0\6\2h2\2h3\0\3\0\2\1\273\0\4\0\10\300\0\2\1\300\0\2\2",
 	    "1 . alpn=\"h2,h3\" port=443 ipv4hint=192.0.2.1,192.0.2.2"),
-	ROW(65, "\0\1\0\0\0\0\4\0\1\0\3\0\1\0\3\2a,\0\3\0\2\0\1", "1 . mandatory=alpn,port alpn=\"a\\,\" port=1"),
+	ROW(65, "\0\1\0\0\0\0\4\0\1\0\3\0\1\0\3\2a,\0\3\0\2\0\1", "1 . mandatory=alpn,port alpn=\"a\\\\,\" port=1"),
 	ROW(65, "\0\1\0\0\2\0\0\0\5\0\1\1\0\6\0\20\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\2\0\7\0\2/q\377\0\0\1x",
 	    "1 . no-default-alpn ech=AQ== ipv6hint=2001:db8::2 dohpath=\"/q\" key65280=\"x\""),
+	ROW(64, "\0\20\3foo\7example\3org\0\0\1\0\14\10f\\oo,bar\2h2", /* RFC 9460 D, figure 10 */
+	    "16 foo.example.org alpn=\"f\\\\\\\\oo\\\\,bar,h2\""),
+	ROW(47, "\1a\0\0\1\0", "a"),
+	ROW(65, "\0\1\0\0\11\0\2\0\35", "1 . key9=\"\\000\\029\""),
 	ROW(99, "\6v=spf1", "\"v=spf1\""),
 	ROW(105, "\0\12\300\0\2\1", "10 192.0.2.1"),
 	ROW(108, "\0\0\136\0\123\52", "00-00-5e-00-53-2a"),
+	ROW(109, "\0\0\136\0\123\52\1\2", "00-00-5e-00-53-2a-01-02"),
 	ROW(256, "\0\12\0\1https://a/", "10 1 \"https://a/\""),
 	ROW(257, "\0\5issueca.example", "0 issue \"ca.example\""),
 	ROW(65280, "\1", "\\# 1 01"),
@@ -107,6 +112,10 @@ static const struct {
 	BAD(65, "\0\1\0\0\5\0\0"),
 	BAD(65, "\0\1\0\0"),
 	BAD(108, "\0\1\2\3\4"),
+	BAD(108, "\0\1\2\3\4\5\6\7"),
+	BAD(109, "\0\1\2\3\4\5"),
+	BAD(65, "\0\1\0\0\0\0\2\0\0"),
+	BAD(65, "\0\1\0\0\0\0\4\0\3\0\1"),
 	BAD(257, "\0\0x"),
 };
 
@@ -161,7 +170,7 @@ TEST(unit, dns_rdata_of_no_form)
 	}
 }
 
-/* Each type that has a form has a row: nobody adds one without. */
+/* Each form has a row: nobody adds one without. */
 TEST(unit, dns_forms_are_tested)
 {
 	for (unsigned type = 0; type <= UINT16_MAX; type++) {
