@@ -50,7 +50,8 @@ static void check_program(const struct sensor *sensor, const struct tier *tier, 
 /* Whether the tier runs at all is for other tests to say. */
 static bool check_tier(struct collector *c, const struct sensor *sensor, const struct tier *tier)
 {
-	struct ladder_options ladder = { .force = tier->name, .events = ~0ull, .prepare = ask };
+	struct ladder_options ladder = { .force = tier->name, .events = ~0ull, .prepare = ask,
+					 .core_disabled = feature(FEATURE_RINGBUF)->have ? 0 : CORE_RINGBUF };
 	struct sensor_run run;
 	struct bpf_program *program;
 
