@@ -204,14 +204,23 @@ static void print_size(uint64_t bytes, FILE *to)
 	fprintf(to, "%" PRIu64 "%s", bytes >> units[i].shift, units[i].name);
 }
 
+/* "127.0.0.1:9477". Without dots it would be a number to base 60, and with a colon at its end a key. */
+static bool is_address_and_port(const char *text)
+{
+	static const char digits[] = "0123456789";
+	size_t address = strspn(text, "0123456789."), port = text[address] == ':' ? strspn(text + address + 1, digits) : 0;
+
+	return strchr(digits, *text) && memchr(text, '.', address) && port && !text[address + 1 + port];
+}
+
 static void print_text(const struct config_key *key, const char *text, FILE *to)
 {
 	if (!text)
 		fputs(key->flags & CONFIG_OFF ? "off" : "null", to);
-	else if (text[strspn(text, "0123456789.:")] || !strchr(text, ':'))
-		config_text_print(text, to);
+	else if (is_address_and_port(text))
+		fputs(text, to); /* text to YAML as it is */
 	else
-		fputs(text, to); /* an address and port is text to YAML as it is */
+		config_text_print(text, to);
 }
 
 bool config_value_given(const struct config_key *key, const void *base)
