@@ -122,6 +122,7 @@ static int enter(void *arg)
 
 static void body_cgroup(struct live *l)
 {
+	char elsewhere[] = "/tmp/tapio-no-cgroup.XXXXXX";
 	struct box b[2];
 	unsigned n;
 
@@ -145,7 +146,7 @@ static void body_cgroup(struct live *l)
 	}
 	/* a directory elsewhere, and one that could not be made, are no cgroups */
 	live_about(l, "others");
-	CHECK(!mkdir("/tmp/tapio-no-cgroup", 0755) && !rmdir("/tmp/tapio-no-cgroup"), "%s", strerror(errno));
+	CHECK(mkdtemp(elsewhere) && !rmdir(elsewhere), "%s: %s", elsewhere, strerror(errno));
 	CHECK(mkdir(b[0].mount, 0755), "made what is there");
 	live_drain(l);
 	for (size_t i = l->first; i < l->nviews; i++)
