@@ -58,6 +58,7 @@ static const char *type_text(const struct event_field *f)
 	case KIND_COMM:
 	case KIND_STR:
 	case KIND_PATH:
+	case KIND_ADDRESS:
 	case KIND_SENSOR:
 	case KIND_CAUSE:
 	case KIND_WHO:
@@ -73,7 +74,7 @@ static const char *left_out_text(const struct event_field *f)
 {
 	if (f->flags & OMIT_FALSE)
 		return "if false";
-	if (in_tail(f) || (f->flags & OMIT_ZERO))
+	if (in_tail(f) || f->kind == KIND_ADDRESS || (f->flags & OMIT_ZERO))
 		return "if unknown or none";
 	return f->flags & (OMIT_NEGATIVE | OMIT_ONES) ? "if it does not apply" : NULL;
 }

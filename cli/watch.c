@@ -11,6 +11,7 @@
 #include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "correlate/dns/dns.h"
 #include "export/json.h"
 
 static void identity_known(void *arg, const struct event_identity *who, const struct tapio_cgroup_key *key)
@@ -101,6 +102,25 @@ static int open_identity(struct watch *w, char *why, size_t size)
 	return 0;
 }
 
+static int open_dns(struct watch *w, char *why, size_t size)
+{
+	const struct sensor_run *run = &w->collector.runs[TAPIO_SENSOR_DNS];
+	struct dns_options options = { .events = w->options->collect.events, .timeout_ns = w->options->dns_timeout_ns };
+	struct correlator *dns;
+
+	if (!run->tier)
+		return 0;
+	memcpy(options.ports, run->dns_ports, sizeof(options.ports));
+	dns = dns_open(&options);
+	if (!dns) {
+		snprintf(why, size, "dns: %s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	pipeline_add_correlator(&w->pipeline, dns);
+	w->dns = dns;
+	return 0;
+}
+
 int watch_open(struct watch *w, const struct watch_options *options, char *why, size_t size)
 {
 	int err;
@@ -114,6 +134,8 @@ int watch_open(struct watch *w, const struct watch_options *options, char *why, 
 	w->reported_ns = clock_ns(CLOCK_MONOTONIC);
 	if (options->collect.identity)
 		err = open_identity(w, why, size);
+	if (!err)
+		err = open_dns(w, why, size);
 	if (!err) {
 		err = watch_select(w);
 		if (err)
@@ -209,7 +231,13 @@ int watch_who_fd(const struct watch *w)
 
 int watch_timeout(struct watch *w)
 {
-	return reader_timeout(&w->collector.reader);
+	int ms = reader_timeout(&w->collector.reader);
+	uint64_t due = pipeline_due(&w->pipeline), now = due ? clock_ns(CLOCK_BOOTTIME) : 0, left;
+
+	if (!due)
+		return ms;
+	left = due > now ? (due - now) / NS_PER_MS + 1 : 1;
+	return ms < 0 || left < (uint64_t)ms ? (int)left : ms;
 }
 
 static int take_record(void *arg, const void *data, size_t size, uint64_t ts_boot_ns)
@@ -219,10 +247,18 @@ static int take_record(void *arg, const void *data, size_t size, uint64_t ts_boo
 
 long watch_drain(struct watch *w, bool all)
 {
+	/* What is younger than this may still be on its way: reader.h. */
+	uint64_t until = clock_ns(CLOCK_BOOTTIME) - (all ? 0 : READER_WINDOW_NS);
+	long n;
+
 	pipeline_clocks(&w->pipeline);
 	if (w->who)
 		who_answers(w->who);
-	return reader_drain(&w->collector.reader, all, take_record, &w->pipeline);
+	n = reader_drain(&w->collector.reader, all, take_record, &w->pipeline);
+	/* A sink that stopped the drain, or a record that is held, leaves older ones untaken. */
+	if (n >= 0 && !w->collector.reader.held && !w->pipeline.interrupted && !w->pipeline.sink_error)
+		pipeline_advance(&w->pipeline, until);
+	return n;
 }
 
 /* ---- losses ---- */
@@ -308,6 +344,16 @@ static bool lost_more(const struct watch *w, const struct losses *losses)
 	return now > before;
 }
 
+/* Everything of a sensor that was made and did not arrive, by whatever cause. */
+static uint64_t lost_of(const struct losses *losses, unsigned sensor)
+{
+	uint64_t sum = 0;
+
+	for (unsigned cause = 0; cause < TAPIO_CAUSE_MAX; cause++)
+		sum += losses->count[sensor][cause];
+	return sum;
+}
+
 void watch_report_losses(struct watch *w, bool settled)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), interval = now - w->reported_ns;
@@ -318,6 +364,8 @@ void watch_report_losses(struct watch *w, bool settled)
 	memcpy(w->collector.received, w->pipeline.received, sizeof(w->pipeline.received));
 	if (collector_losses(&w->collector, settled, &losses))
 		return;
+	if (w->dns)
+		losses.count[TAPIO_SENSOR_DNS][TAPIO_CAUSE_STATE_FULL] += w->dns->refused(w->dns);
 	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++) {
 		losses.count[s][TAPIO_CAUSE_MALFORMED] += w->pipeline.malformed[s];
 		losses.count[s][TAPIO_CAUSE_UNKNOWN_TYPE] += w->pipeline.unknown[s];
@@ -334,6 +382,9 @@ void watch_report_losses(struct watch *w, bool settled)
 	}
 	if (w->who && lost_more(w, &losses))
 		who_doubt(w->who);
+	if (lost_of(&losses, TAPIO_SENSOR_DNS) > lost_of(&w->reported, TAPIO_SENSOR_DNS))
+		for (unsigned i = 0; i < w->pipeline.ncorrelators; i++)
+			w->pipeline.correlators[i]->doubt(w->pipeline.correlators[i], clock_ns(CLOCK_BOOTTIME));
 	w->reported = losses;
 	w->reported_ns = now;
 }

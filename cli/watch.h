@@ -19,12 +19,14 @@ struct watch_options {
 	struct selector selector;
 	uint32_t cgroups;      /* remembered; 0: WATCH_CGROUPS_DEFAULT */
 	const char *host_root; /* where the host's files are; NULL: "/" */
+	uint64_t dns_timeout_ns; /* 0: DNS_TIMEOUT_NS */
 };
 
 struct watch {
 	struct collector collector;
 	struct pipeline pipeline;
 	struct who *who;
+	const struct correlator *dns; /* the pipeline's; NULL: the sensor does not run */
 	const struct watch_options *options;
 	struct losses reported; /* what the stream has told so far */
 	uint64_t told_ahead[TAPIO_SENSOR_MAX]; /* refusals told of cgroups that `reported` does not hold yet */

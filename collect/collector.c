@@ -89,6 +89,7 @@ static void start_sensor(struct collector *c, const struct collect_options *opti
 	};
 	bool bulk = false;
 
+	memcpy(ladder.dns_ports, options->dns_ports, sizeof(ladder.dns_ports));
 	ladder.events = events_of(sensor->id, &bulk) & (options->events | internal);
 	if (ladder.events)
 		ladder_climb(sensor, &ladder, &c->transport, &c->runs[sensor->id]);

@@ -20,6 +20,7 @@
 #include "base/cpus.h"
 #include "base/host.h"
 #include "collect/btf_search.h"
+#include "collect/cgroup_root.h"
 #include "collect/forecast.h"
 #include "collect/tracefs.h"
 
@@ -41,6 +42,7 @@ static const char *const names[FEATURE_MAX] = {
 	[FEATURE_CGROUP_ID] = "cgroup_id",
 	[FEATURE_BOOT_CLOCK] = "boot_clock",
 	[FEATURE_PROBE_READ] = "probe_read",
+	[FEATURE_CGROUP_SKB] = "cgroup_skb",
 };
 
 /* r0 = 0; exit */
@@ -232,6 +234,32 @@ static void probe_helper(struct feature_result *r, int helper)
 		r->have = true;
 }
 
+/* r0 = 1, which lets packets pass; exit */
+static const struct bpf_insn return_1[] = {
+	{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+	{ .code = BPF_JMP | BPF_EXIT },
+};
+
+static void probe_cgroup_skb(struct feature_result *r)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_CGROUP_INET_INGRESS);
+	_cleanup_close_ int root = cgroup_root_open(r->why, sizeof(r->why)), prog = -1, link = -1;
+
+	if (root < 0)
+		return;
+	prog = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SKB, "tapio_probe", "GPL", return_1, COUNT_OF(return_1), &opts);
+	if (prog < 0) {
+		say_errno(r, "loading", errno);
+		return;
+	}
+	link = bpf_link_create(prog, root, BPF_CGROUP_INET_INGRESS, NULL);
+	if (link < 0)
+		say(r, "attaching to the root of cgroup v2: %s%s", strerror(errno),
+		    errno == EPERM ? ": without CAP_NET_ADMIN, or beside a program that was attached to be alone" : "");
+	else
+		r->have = true;
+}
+
 static void probe(enum feature f, struct feature_result *r)
 {
 	switch (f) {
@@ -253,6 +281,8 @@ static void probe(enum feature f, struct feature_result *r)
 		return probe_helper(r, BPF_FUNC_ktime_get_boot_ns);
 	case FEATURE_PROBE_READ:
 		return probe_helper(r, BPF_FUNC_probe_read);
+	case FEATURE_CGROUP_SKB:
+		return probe_cgroup_skb(r);
 	case FEATURE_MAX:
 		break;
 	}

@@ -18,6 +18,7 @@ enum feature {
 	FEATURE_CGROUP_ID,   /* helper bpf_get_current_cgroup_id: 4.18 */
 	FEATURE_BOOT_CLOCK,  /* helper bpf_ktime_get_boot_ns: 5.8 */
 	FEATURE_PROBE_READ,  /* helper bpf_probe_read: not under lockdown=confidentiality */
+	FEATURE_CGROUP_SKB,  /* programs on packets at the root of cgroup v2, as links: 5.7 */
 	FEATURE_MAX
 };
 

@@ -15,6 +15,7 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "collect/bpflog.h"
+#include "collect/cgroup_root.h"
 #include "collect/image.h"
 #include "collect/tracefs.h"
 
@@ -122,23 +123,27 @@ static int rodata_offset(const struct bpf_object *obj, const char *wanted)
 	return -ENOENT;
 }
 
-/* Writes core_disabled into the object's read-only data, if it has the variable. */
-static int rule_out(struct bpf_object *obj, uint64_t core_disabled)
+/* Writes a variable of the object's read-only data, if it has it. */
+static int write_rodata(struct bpf_object *obj, const char *name, const void *value, size_t n)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(obj, ".rodata");
-	int offset = map ? rodata_offset(obj, "core_disabled") : -ENOENT;
+	struct bpf_map *map = NULL, *m;
 	_cleanup_free_ char *data = NULL;
 	const void *initial;
 	size_t size = 0;
+	int offset;
 
+	bpf_object__for_each_map(m, obj)
+		if (strstr(bpf_map__name(m), ".rodata"))
+			map = m;
+	offset = map ? rodata_offset(obj, name) : -ENOENT;
 	if (offset < 0)
 		return 0;
 	initial = bpf_map__initial_value(map, &size);
 	data = malloc(size);
-	if (!initial || !data || (size_t)offset + sizeof(core_disabled) > size)
+	if (!initial || !data || (size_t)offset + n > size)
 		return -ENOMEM;
 	memcpy(data, initial, size);
-	memcpy(data + offset, &core_disabled, sizeof(core_disabled));
+	memcpy(data + offset, value, n);
 	return bpf_map__set_initial_value(map, data, size);
 }
 
@@ -180,6 +185,22 @@ static int write_layout(const struct sensor *sensor, struct bpf_object *obj, cha
 	return 0;
 }
 
+/* A link of the root: other programs there, and below, go on as before. */
+static struct bpf_link *attach_cgroup(struct bpf_program *prog, char *why)
+{
+	_cleanup_close_ int root = cgroup_root_open(why, WHY_MAX);
+	struct bpf_link *link;
+
+	if (root < 0)
+		return NULL;
+	link = bpf_program__attach_cgroup(prog, root);
+	if (!link)
+		snprintf(why, WHY_MAX, "attaching %s to the root of cgroup v2 (%s): %s%s", bpf_program__name(prog),
+			 bpf_program__section_name(prog), strerror(errno),
+			 errno == EPERM ? ": without CAP_NET_ADMIN, or beside a program that was attached to be alone" : "");
+	return link;
+}
+
 /* Classic tracepoints through our own tracefs; everything else as libbpf does it. */
 static int attach_program(struct sensor_run *run, struct bpf_program *prog, char *why)
 {
@@ -200,6 +221,10 @@ static int attach_program(struct sensor_run *run, struct bpf_program *prog, char
 		link = bpf_program__attach_perf_event(prog, event); /* owns the event from here */
 		if (!link)
 			close(event);
+	} else if (!strncmp(section, "cgroup", 6)) {
+		link = attach_cgroup(prog, why);
+		if (!link)
+			return -EPERM;
 	} else {
 		link = bpf_program__attach(prog);
 	}
@@ -297,7 +322,9 @@ static int try_tier(const struct tier *tier, const struct ladder_options *option
 	err = select_programs(tier, run->obj, options->events, why);
 	if (err)
 		return err;
-	err = rule_out(run->obj, options->core_disabled);
+	err = write_rodata(run->obj, "core_disabled", &options->core_disabled, sizeof(options->core_disabled));
+	if (!err)
+		err = write_rodata(run->obj, "dns_ports", run->dns_ports, sizeof(run->dns_ports));
 	if (!err)
 		err = transport_attach(t, run->obj, perf);
 	if (err) {
@@ -341,6 +368,9 @@ int ladder_climb(const struct sensor *sensor, const struct ladder_options *optio
 	memset(ret, 0, sizeof(*ret));
 	ret->sensor = sensor;
 	ret->events = options->events;
+	memcpy(ret->dns_ports, options->dns_ports, sizeof(ret->dns_ports));
+	if (!ret->dns_ports[0])
+		ret->dns_ports[0] = 53;
 	for (unsigned i = 0; i < height; i++) {
 		const struct tier *tier = &sensor->tiers[i];
 		struct tier_result *result = &ret->results[i];

@@ -103,6 +103,7 @@ struct sensor_run {
 	unsigned nlinks;
 	uint64_t events;   /* asked for */
 	uint64_t skipped;  /* runs that the kernel skipped, as last read */
+	uint16_t dns_ports[TAPIO_DNS_PORTS_MAX];
 	uint64_t load_ns;  /* what loading and attaching the tier that runs took */
 };
 
@@ -110,6 +111,7 @@ struct ladder_options {
 	const char *force;    /* name of the only tier to try; NULL: all */
 	uint64_t events;      /* EVENT_BIT of what is wanted */
 	uint64_t core_disabled; /* CORE_* bits ruled out */
+	uint16_t dns_ports[TAPIO_DNS_PORTS_MAX]; /* all 0: 53 */
 	void (*prepare)(struct bpf_program *program); /* optional: for each program that will be loaded */
 };
 

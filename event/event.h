@@ -36,6 +36,13 @@ enum tapio_event_type {
 	TAPIO_EV_CGROUP_ENTERED = 9,
 	TAPIO_EV_IDENTITY = 10,
 	TAPIO_EV_STARTED = 11,
+	TAPIO_EV_DNS_PACKET = 12, /* never published: what correlate/ makes the others of */
+	TAPIO_EV_DNS_LOOKUP = 13,
+	TAPIO_EV_DNS_TIMEOUT = 14,
+	TAPIO_EV_DNS_QUERY = 15,
+	TAPIO_EV_DNS_RESPONSE = 16,
+	TAPIO_EV_DNS_ERROR = 17,
+	TAPIO_EV_DNS_ENCRYPTED = 18,
 	TAPIO_EV_MAX
 };
 
@@ -43,6 +50,7 @@ enum tapio_sensor {
 	TAPIO_SENSOR_INVALID = 0,
 	TAPIO_SENSOR_PROCESS = 1,
 	TAPIO_SENSOR_CGROUP = 2,
+	TAPIO_SENSOR_DNS = 3,
 	TAPIO_SENSOR_MAX
 };
 
@@ -117,6 +125,13 @@ struct tapio_signal {
 /* A set of capabilities: bit N is capability N. */
 struct tapio_caps {
 	__u64 bits;
+};
+
+/* An IP address. family 0: unknown. */
+struct tapio_address {
+	__u8 octets[16]; /* of IPv4 the first four */
+	__u8 family;     /* 4 or 6 */
+	__u8 pad[3];
 };
 
 /* Printed by name: enum tapio_sensor, enum tapio_cause. */
@@ -240,6 +255,105 @@ struct tapio_cgroup_entered {
 	__u32 pad;
 };
 
+/* tapio_dns_packet.flags */
+#define TAPIO_DNS_EGRESS 0x1 /* the socket's process sent it; else it was given to the socket */
+#define TAPIO_DNS_SYN 0x2
+#define TAPIO_DNS_END 0x4    /* FIN or RST */
+#define TAPIO_DNS_TLS 0x8    /* a connection to the port of DNS over TLS was begun: RFC 7858 */
+#define TAPIO_DNS_CALL 0x10  /* seen at a system call: addresses are those that the program gave */
+
+#define TAPIO_DNS_UDP_MAX 4096u  /* octets of a UDP message that a record carries */
+#define TAPIO_DNS_TCP_MAX 16384u /* octets of a TCP segment that one record carries */
+
+/* A packet, or a part of one, that carries DNS messages. The subject is the socket's process. */
+struct tapio_dns_packet {
+	struct tapio_event ev;
+	__u64 cookie;   /* of the socket */
+	__u32 uid;      /* ~0: unknown */
+	__u32 sequence; /* of TCP: of the first octet; of the SYN if it has one */
+	__u32 missing;  /* octets behind those of the record that were in the packet */
+	struct tapio_address source, destination; /* as in the packet */
+	struct tapio_address asked; /* where the socket was told to send to: before any DNAT */
+	__u16 source_port;
+	__u16 destination_port;
+	__u16 asked_port;
+	__u8 protocol; /* IPPROTO_UDP, IPPROTO_TCP */
+	__u8 flags;    /* TAPIO_DNS_* */
+	struct tapio_str payload;
+	__u32 pad;
+};
+
+/* What is told of one DNS message. Made by user space. */
+struct tapio_dns_message {
+	struct tapio_event ev;
+	__u32 uid;  /* ~0: unknown */
+	__u32 size; /* octets */
+	struct tapio_address server, client;
+	struct tapio_address server_nat; /* where DNAT sent it to, if it did */
+	__u16 server_port;
+	__u16 client_port;
+	__u16 server_nat_port;
+	__u16 id;
+	__u16 answer_count; /* as counted in the header */
+	__u16 payload_size; /* EDNS: octets of UDP that the sender takes; 0: no EDNS */
+	bool truncated;
+	bool dnssec_ok;
+	bool records_cut;
+	__u8 pad;
+	struct tapio_str transport;
+	struct tapio_str role;
+	struct tapio_str name;
+	struct tapio_str qtype;
+	struct tapio_str qclass;
+	struct tapio_str opcode;
+	struct tapio_str rcode;
+	struct tapio_str header;
+	struct tapio_str client_subnet;
+	struct tapio_str extended_error;
+	struct tapio_strv answers;
+	struct tapio_strv records;
+	__u32 pad_end;
+};
+
+/* A question and what came of it: an answer, or none in time. The message is the last one. */
+struct tapio_dns_lookup {
+	struct tapio_dns_message m;
+	__u64 id;
+	__u64 previous_id; /* 0: none */
+	__u64 parent_id;   /* 0: none */
+	__u64 took_ns;
+	__u32 server_pid;  /* 0: not on this machine, or unknown */
+	__u32 query_size;
+	__u32 wasted;
+	__u16 attempts;
+	bool failover;
+	bool twin_answered;
+	bool doubtful;
+	__u8 pad[3];
+	struct tapio_str failure;
+	struct tapio_strv servers;
+	struct tapio_str server_comm;
+};
+
+/* A message that is not as it should be. */
+struct tapio_dns_error {
+	struct tapio_dns_message m;
+	struct tapio_str reason;
+	__u32 offset; /* of what is wrong in the message */
+	__u64 late_ns; /* after it was given up */
+};
+
+/* A connection whose questions cannot be read. */
+struct tapio_dns_encrypted {
+	struct tapio_event ev;
+	__u32 uid;
+	__u16 server_port;
+	__u16 client_port;
+	struct tapio_address server, client;
+	struct tapio_str protocol;
+	__u32 pad;
+};
+
 /* Made by user space: it is now known who earlier events of a cgroup were about. */
 struct tapio_identity {
 	struct tapio_event ev;
@@ -359,6 +473,23 @@ struct tapio_config {
 	__u32 legacy_subsystem;  /* whose v1 hierarchy legacy_cgroup_id is of: TAPIO_SUBSYSTEM_*; 0: none */
 	__u32 legacy_hierarchy;  /* the same hierarchy's number */
 	__u32 pad;
+};
+
+#define TAPIO_DNS_PORTS_MAX 4
+#define TAPIO_DNS_TLS_PORT 853
+
+/* What is known of a socket that speaks DNS: kept with it by the programs of bpf/dns.h. */
+struct tapio_dns_socket {
+	__u64 cgroup_id; /* of the process below */
+	__u64 legacy_cgroup_id;
+	__u32 tgid; /* who connected it, bound it to a DNS port or sent through it last; 0: unknown */
+	__u32 tid;
+	__u32 uid;
+	__u16 asked_port; /* where the last datagram was sent to, 0: none yet, or not to a DNS port */
+	__u8 asked_family;
+	__u8 known;
+	__u8 asked[16];
+	char comm[TAPIO_COMM_LEN];
 };
 
 /* As tapio_process_layout, for bpf/cgroup_abi.bpf.c. Paths are __data_loc. */

@@ -188,6 +188,119 @@ static const struct event_field started[] = {
 	FIELD(tapio_started, boot_id, "host.boot_id", "of this boot of the machine", .label = "boot"),
 };
 
+#define DNS_PARTIES(s, m)                                                                          \
+	FIELD(s, m server, "server.address",                                                       \
+	      "who was asked, as the client addressed it: before any destination NAT", .label = "server"), \
+	FIELD(s, m server_port, "server.port", "its port", .flags = OMIT_ZERO),                    \
+	FIELD(s, m client, "client.address", "who asked"),                                         \
+	FIELD(s, m client_port, "client.port", "its port", .flags = OMIT_ZERO)
+
+/* `part`: of which message, in help texts. */
+#define DNS_MESSAGE(s, m, part, size_name)                                                         \
+	FIELD(s, m name, "dns.question.name",                                                      \
+	      "the name that is asked for, without the dot at its end; octets that are not printable are \\DDD " \
+	      "(RFC 1035 5.1)", .label = ""),                                                      \
+	FIELD(s, m qtype, "dns.question.type", "AAAA, or TYPE65280 (RFC 3597)", .label = ""),      \
+	FIELD(s, m qclass, "dns.question.class", "left out if it is IN"),                          \
+	FIELD(s, m opcode, "dns.opcode", "left out if it is QUERY"),                               \
+	FIELD(s, m rcode, "dns.response_code", "NOERROR, NXDOMAIN, ...; with the upper bits of EDNS",      \
+	      .label = ""),                                                                        \
+	FIELD(s, m answers, "dns.answers", "the addresses of A and AAAA records among the answers", .label = ""), \
+	FIELD(s, m answer_count, "dns.response.answer_count", "records in the answer section" part,      \
+	      .flags = OMIT_ZERO),                                                                 \
+	FIELD(s, m records, "dns.response.records",                                                \
+	      "the records of all sections but EDNS, as in a zone file: name, TTL, class, type, data"),     \
+	FIELD(s, m records_cut, "dns.response.records_cut", "true if there are more than are told",       \
+	      .flags = OMIT_FALSE),                                                                \
+	FIELD(s, m header, "dns.flags", "of the header, as dig prints them: qr aa tc rd ra ad cd" part),  \
+	FIELD(s, m truncated, "dns.truncated", "the answer did not fit and was cut (TC)", .flags = OMIT_FALSE, \
+	      .label = "truncated"),                                                               \
+	FIELD(s, m id, "dns.id", "the message's id"),                                              \
+	FIELD(s, m size, size_name, "octets of the message" part, .unit = "By", .flags = OMIT_ZERO), \
+	FIELD(s, m payload_size, "dns.edns.payload_size",                                          \
+	      "octets of UDP that the sender takes (RFC 6891)" part, .unit = "By", .flags = OMIT_ZERO),    \
+	FIELD(s, m dnssec_ok, "dns.edns.dnssec_ok", "DO: DNSSEC records are wanted (RFC 3225)",          \
+	      .flags = OMIT_FALSE),                                                                \
+	FIELD(s, m client_subnet, "dns.edns.client_subnet", "network of the client (RFC 7871)"),   \
+	FIELD(s, m extended_error, "dns.edns.extended_error", "name and text of the extended error (RFC 8914)", \
+	      .label = ""),                                                                        \
+	FIELD(s, m transport, "network.transport", "udp or tcp", .label = ""),                     \
+	FIELD(s, m role, "dns.role",                                                               \
+	      "client: the process asks; server: the process is asked, by a client that is not seen here"), \
+	DNS_PARTIES(s, m),                                                                         \
+	FIELD(s, m server_nat, "dns.server.nat.address", "where destination NAT sent the question to, if it did"), \
+	FIELD(s, m server_nat_port, "dns.server.nat.port", "the port there", .flags = OMIT_ZERO),  \
+	FIELD(s, m uid, "process.user.id", "effective user id", .flags = OMIT_ONES),               \
+	PAD(s, m pad), PAD(s, m pad_end)
+
+#define OF_THE_ANSWER ", of the answer"
+#define DNS_LOOKUP(s)                                                                              \
+	DNS_MESSAGE(s, m., OF_THE_ANSWER, "dns.response.size"),                                    \
+	FIELD(s, failure, "error.type", "the response code if it is not NOERROR, or timeout", .flags = FAILURE), \
+	FIELD(s, query_size, "dns.query.size", "octets of the question's message", .unit = "By", .flags = OMIT_ZERO), \
+	FIELD(s, servers, "dns.lookup.servers", "the servers that were tried, if more than one"),  \
+	FIELD(s, failover, "dns.lookup.failover", "the answer came from another server than was asked first",    \
+	      .flags = OMIT_FALSE, .label = "failover"),                                           \
+	FIELD(s, twin_answered, "dns.lookup.twin_answered",                                        \
+	      "of a pair of questions for A and AAAA that was sent at once, the other one was answered: the mark of a " \
+	      "race in connection tracking",                                                       \
+	      .flags = OMIT_FALSE, .label = "twin answered"),                                      \
+	FIELD(s, wasted, "dns.search.wasted",                                                      \
+	      "how many questions this process asked before in vain, for this name with other search domains (ndots)", \
+	      .flags = OMIT_ZERO, .label = "wasted"),                                              \
+	FIELD(s, id, "dns.lookup.id", "a number of its own, counted since the start"),             \
+	FIELD(s, previous_id, "dns.lookup.previous_id", "the lookup whose truncated answer made this one",       \
+	      .flags = OMIT_ZERO),                                                                 \
+	FIELD(s, parent_id, "dns.lookup.parent_id",                                                \
+	      "the lookup that a server of this machine makes this one for", .flags = OMIT_ZERO),  \
+	FIELD(s, server_pid, "dns.server.pid", "process id of the server, if it runs on this machine", .flags = OMIT_ZERO), \
+	FIELD(s, server_comm, "dns.server.executable.name", "its name"),                           \
+	PAD(s, pad)
+
+static const struct event_field dns_lookup[] = {
+	DNS_LOOKUP(tapio_dns_lookup),
+	FIELD(tapio_dns_lookup, attempts, "dns.lookup.attempts", "how many times the question was sent"),
+	FIELD(tapio_dns_lookup, took_ns, "dns.lookup.duration", "from the first question to the answer", .unit = "ns",
+	      .label = "took"),
+	FIELD(tapio_dns_lookup, doubtful, "dns.lookup.doubtful",
+	      "Tapio itself lost records meanwhile: there may have been more attempts", .flags = OMIT_FALSE),
+};
+
+static const struct event_field dns_timeout[] = {
+	DNS_LOOKUP(tapio_dns_lookup),
+	FIELD(tapio_dns_lookup, attempts, "dns.lookup.attempts", "how many times the question was sent",
+	      .label = "attempts"),
+	FIELD(tapio_dns_lookup, took_ns, "dns.lookup.waited", "since the first question", .unit = "ns",
+	      .label = "waited"),
+	FIELD(tapio_dns_lookup, doubtful, "dns.lookup.doubtful",
+	      "Tapio itself lost records meanwhile: there may have been an answer", .flags = OMIT_FALSE,
+	      .label = "doubtful"),
+};
+
+static const struct event_field dns_query[] = { DNS_MESSAGE(tapio_dns_message, , "", "dns.query.size") };
+static const struct event_field dns_response[] = { DNS_MESSAGE(tapio_dns_message, , "", "dns.response.size") };
+
+static const struct event_field dns_error[] = {
+	FIELD(tapio_dns_error, reason, "error.type", "what is wrong", .flags = FAILURE, .label = ""),
+	DNS_MESSAGE(tapio_dns_error, m., "", "dns.message.size"),
+	FIELD(tapio_dns_error, offset, "dns.error.offset", "the octet of the message at which reading ended",
+	      .flags = OMIT_ZERO),
+	FIELD(tapio_dns_error, late_ns, "dns.error.late", "how long after the question had been given up", .unit = "ns",
+	      .flags = OMIT_ZERO, .label = "late"),
+};
+
+static const struct event_field dns_encrypted[] = {
+	FIELD(tapio_dns_encrypted, protocol, "network.protocol.name", "dot: DNS over TLS (RFC 7858)", .label = ""),
+	DNS_PARTIES(tapio_dns_encrypted, ),
+	FIELD(tapio_dns_encrypted, uid, "process.user.id", "effective user id", .flags = OMIT_ONES),
+	PAD(tapio_dns_encrypted, pad),
+};
+
+/* Not published: only what has to be checked is described. */
+static const struct event_field dns_packet[] = {
+	FIELD(tapio_dns_packet, payload, "payload", "octets of DNS"),
+};
+
 #define EVENT(t, s, snsr, ev_name, ev_help, ...)                                                   \
 	[t] = { .type = t,                                                                         \
 		.size = sizeof(struct tapio_##s),                                                  \
@@ -197,6 +310,12 @@ static const struct event_field started[] = {
 		.name = ev_name,                                                                   \
 		.help = ev_help,                                                                   \
 		##__VA_ARGS__ }
+
+#define tapio_dns_query tapio_dns_message
+#define tapio_dns_response tapio_dns_message
+#define tapio_dns_timeout tapio_dns_lookup
+#define DNS_EVENT(t, s, ev_name, ev_help, ...)                                                     \
+	EVENT(t, s, TAPIO_SENSOR_DNS, ev_name, ev_help, .ring = TAPIO_RING_BULK, ##__VA_ARGS__)
 
 static const struct event_desc descs[TAPIO_EV_MAX] = {
 	EVENT(TAPIO_EV_LOST, lost, 0, "tapio.lost",
@@ -222,6 +341,20 @@ static const struct event_desc descs[TAPIO_EV_MAX] = {
 	      "whom earlier events of a cgroup were about, now that it is known"),
 	EVENT(TAPIO_EV_STARTED, started, 0, "tapio.started",
 	      "the agent has begun to watch: what happened before, this one has not seen"),
+	DNS_EVENT(TAPIO_EV_DNS_LOOKUP, dns_lookup, "dns.lookup", "a question was answered"),
+	DNS_EVENT(TAPIO_EV_DNS_TIMEOUT, dns_timeout, "dns.timeout", "a question was not answered in time (dns.timeout)"),
+	DNS_EVENT(TAPIO_EV_DNS_QUERY, dns_query, "dns.query", "a question was sent, or came to a server", .off = 1),
+	DNS_EVENT(TAPIO_EV_DNS_RESPONSE, dns_response, "dns.response", "an answer came, or was sent by a server",
+		  .off = 1),
+	DNS_EVENT(TAPIO_EV_DNS_ERROR, dns_error, "dns.error",
+		  "a message that is malformed, or an answer that nobody waits for"),
+	DNS_EVENT(TAPIO_EV_DNS_ENCRYPTED, dns_encrypted, "dns.encrypted",
+		  "a connection for DNS over TLS was begun: what is asked there cannot be read"),
+};
+
+static const struct event_desc dns_packet_desc = {
+	.type = TAPIO_EV_DNS_PACKET, .size = sizeof(struct tapio_dns_packet), .sensor = TAPIO_SENSOR_DNS,
+	.ring = TAPIO_RING_BULK, .nfields = COUNT_OF(dns_packet), .fields = dns_packet, .name = "dns.packet",
 };
 
 static const struct {
@@ -230,6 +363,7 @@ static const struct {
 } sensors[TAPIO_SENSOR_MAX] = {
 	[TAPIO_SENSOR_PROCESS] = { "process", "kernel" },
 	[TAPIO_SENSOR_CGROUP] = { "cgroup", "kernel" },
+	[TAPIO_SENSOR_DNS] = { "dns", "dns" },
 };
 
 static const struct {
@@ -270,6 +404,11 @@ static const struct {
 const struct event_desc *event_desc_by_type(unsigned type)
 {
 	return type < TAPIO_EV_MAX && descs[type].name ? &descs[type] : NULL;
+}
+
+const struct event_desc *event_desc_of_record(unsigned type)
+{
+	return type == TAPIO_EV_DNS_PACKET ? &dns_packet_desc : event_desc_by_type(type);
 }
 
 const struct event_desc *event_desc_by_name(const char *name)

@@ -14,7 +14,7 @@
 #include "event/event.h"
 
 #define SCHEMA_MAJOR 1
-#define SCHEMA_MINOR 1
+#define SCHEMA_MINOR 2
 
 /* How the bytes of a field are read. Told by the member's type, never written by hand. */
 enum field_kind {
@@ -35,6 +35,7 @@ enum field_kind {
 	KIND_CAPS,    /* struct tapio_caps: array of capability names */
 	KIND_SENSOR,  /* struct tapio_sensor_id: name */
 	KIND_CAUSE,   /* struct tapio_cause_id: name */
+	KIND_ADDRESS, /* struct tapio_address: text */
 	KIND_WHO,     /* a string of struct event_identity, NULL: left out */
 	KIND_REASON   /* enum identity_reason in struct event_identity: name */
 };
@@ -80,7 +81,7 @@ struct event_desc {
 		 struct tapio_path : KIND_PATH, struct tapio_instant : KIND_INSTANT,               \
 		 struct tapio_errno : KIND_ERRNO, struct tapio_signal : KIND_SIGNAL,               \
 		 struct tapio_caps : KIND_CAPS, struct tapio_sensor_id : KIND_SENSOR,              \
-		 struct tapio_cause_id : KIND_CAUSE)
+		 struct tapio_cause_id : KIND_CAUSE, struct tapio_address : KIND_ADDRESS)
 
 /* FIELD(struct tag, member, public name, help, [.unit =, .label =, .flags =]) */
 #define FIELD(s, m, public_name, help_text, ...)                                                   \
@@ -111,8 +112,11 @@ extern const unsigned event_ncommon;
 extern const struct event_field event_identity_fields[];
 extern const unsigned event_nidentity;
 
-/* NULL if the type is unknown. */
+/* An event that is published; NULL if the type is unknown. */
 const struct event_desc *event_desc_by_type(unsigned type);
+
+/* Also of records that are never published: correlate/ makes events of them. */
+const struct event_desc *event_desc_of_record(unsigned type);
 
 /* NULL if the name is unknown. */
 const struct event_desc *event_desc_by_name(const char *name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "event/view.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ int event_check(const void *data, size_t size, const struct event_desc **ret_des
 
 	if (size < sizeof(*ev) || size > TAPIO_RECORD_MAX || ev->size > size)
 		return -EBADMSG;
-	desc = event_desc_by_type(ev->type);
+	desc = event_desc_of_record(ev->type);
 	if (!desc)
 		return -ENOENT;
 	if (ev->size < desc->size)
@@ -125,6 +126,21 @@ const char *event_who(const struct event_view *view, const struct event_field *f
 	return text;
 }
 
+struct tapio_address event_address(const struct event_view *view, const struct event_field *field)
+{
+	struct tapio_address address;
+
+	memcpy(&address, (const char *)view->ev + field->offset, sizeof(address));
+	return address;
+}
+
+size_t event_address_text(const struct tapio_address *address, char *buf)
+{
+	if (!address->family || !inet_ntop(address->family == 4 ? AF_INET : AF_INET6, address->octets, buf, EVENT_ADDRESS_BUF))
+		return 0;
+	return strlen(buf);
+}
+
 /* Sizes that the compiler knows become single loads; little-endian wherever Tapio is built for. */
 static inline uint64_t load_unsigned(const char *at, size_t size)
 {
@@ -170,6 +186,8 @@ bool event_has(const struct event_view *view, const struct event_field *field, u
 		return false;
 	if (field->kind == KIND_STR || field->kind == KIND_STRV || field->kind == KIND_PATH)
 		return event_str(view, field).length != 0;
+	if (field->kind == KIND_ADDRESS)
+		return event_address(view, field).family == 4 || event_address(view, field).family == 6;
 	if (!(field->flags & (OMIT_ZERO | OMIT_NEGATIVE | OMIT_ONES | OMIT_FALSE)))
 		return true;
 	int64_t value = event_number(view, field);

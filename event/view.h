@@ -72,6 +72,11 @@ unsigned event_path_flags(const struct event_view *view, const struct event_fiel
 #define EVENT_PATH_BUF (TAPIO_PATH_MAX + 512)
 size_t event_path(const struct event_view *view, const struct event_field *field, char *buf);
 
+/* The value of a KIND_ADDRESS field, and as text into buf, which holds EVENT_ADDRESS_BUF bytes: its length. */
+#define EVENT_ADDRESS_BUF 46
+struct tapio_address event_address(const struct event_view *view, const struct event_field *field);
+size_t event_address_text(const struct tapio_address *address, char *buf);
+
 /* The integer value of a numeric field (KIND_U8 … KIND_S32, BOOL, ERRNO, SIGNAL, INSTANT, CAPS). */
 int64_t event_number(const struct event_view *view, const struct event_field *field);
 

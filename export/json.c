@@ -359,6 +359,25 @@ static char *put_path(char *p, const struct event_view *view, const struct event
 	return p;
 }
 
+static char *put_address(char *p, const struct event_view *view, const struct event_field *f)
+{
+	struct tapio_address address = event_address(view, f);
+	const uint8_t *o = address.octets;
+
+	*p++ = '"';
+	if (address.family == 4) { /* most are, and this is several times faster than the C library */
+		for (unsigned i = 0; i < 4; i++) {
+			p = put_u32(p, o[i]);
+			*p++ = '.';
+		}
+		p--;
+	} else {
+		p += event_address_text(&address, p);
+	}
+	*p++ = '"';
+	return p;
+}
+
 static char *put_number(char *p, const struct event_view *view, const struct event_field *f)
 {
 	int64_t v = event_number(view, f);
@@ -407,6 +426,8 @@ static inline char *put_value(char *p, const struct event_view *view, const stru
 		return put_strv(p, event_str(view, f));
 	case KIND_PATH:
 		return put_path(p, view, f);
+	case KIND_ADDRESS:
+		return put_address(p, view, f);
 	default:
 		return put_number(p, view, f);
 	}
@@ -423,6 +444,8 @@ static size_t value_room(const struct event_field *f)
 		return CAPS_MAX;
 	case KIND_INSTANT:
 		return TIME_MAX;
+	case KIND_ADDRESS:
+		return EVENT_ADDRESS_BUF + 2;
 	default: /* of strings, what they need beside their bytes */
 		return SLACK;
 	}
@@ -441,7 +464,7 @@ static void plan_step(struct plan *plan, const struct event_field *f, unsigned i
 	length = strnlen(f->name, KEY_ROOM - 4);
 	step->field = f;
 	step->index = (uint8_t)index;
-	if (!in_tail && !omit)
+	if (!in_tail && !omit && f->kind != KIND_ADDRESS)
 		step->when = WHEN_ALWAYS;
 	else if (f->kind == KIND_U32 && omit == OMIT_ZERO)
 		step->when = WHEN_NOT_ZERO;

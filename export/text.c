@@ -188,6 +188,7 @@ static void line_value(struct line *line, const struct event_view *view,
 		       const struct event_field *f, const struct text_options *opts)
 {
 	const char *comm = (const char *)view->ev + f->offset;
+	struct tapio_address address;
 	char path[EVENT_PATH_BUF];
 	struct bytes s;
 
@@ -204,6 +205,10 @@ static void line_value(struct line *line, const struct event_view *view,
 		break;
 	case KIND_PATH:
 		line_word(line, path, event_path(view, f, path));
+		break;
+	case KIND_ADDRESS:
+		address = event_address(view, f);
+		line_word(line, path, event_address_text(&address, path));
 		break;
 	default:
 		line_number(line, view, f, opts);

@@ -25,6 +25,8 @@ void pipeline_add_sink(struct pipeline *p, struct event_sink *sink)
 
 void pipeline_close(struct pipeline *p)
 {
+	for (unsigned i = 0; i < p->ncorrelators; i++)
+		p->correlators[i]->close(p->correlators[i]);
 	for (unsigned i = 0; i < p->nsinks; i++)
 		p->sinks[i]->close(p->sinks[i]);
 	for (unsigned i = 0; i < TAPIO_EV_MAX; i++)
@@ -129,12 +131,85 @@ int pipeline_set_args(struct pipeline *p, enum redact_mode mode)
 	return 0;
 }
 
+static void give(struct pipeline *p, const struct event_view *view)
+{
+	struct event_view shown;
+
+	redact_view(view, p->args, p->redacted, &shown);
+	fan_out(p, &shown);
+	p->events++;
+	p->by_type[view->desc->type]++;
+}
+
+/* An event that a correlator made. It is of the same process as the record that it is made of: that is known by now. */
+static void made(void *arg, const struct tapio_event *ev)
+{
+	struct pipeline *p = arg;
+	struct event_view view = { .ev = ev,
+				   .desc = event_desc_by_type(ev->type),
+				   .absent = &p->absent[ev->type],
+				   .wall_ns = ev->ts_ns + (uint64_t)p->boot_to_wall_ns,
+				   .boot_to_wall_ns = p->boot_to_wall_ns };
+
+	if (enough(p) || decide(p, &view, true))
+		return;
+	give(p, &view);
+}
+
+void pipeline_add_correlator(struct pipeline *p, struct correlator *correlator)
+{
+	if (p->ncorrelators == PIPELINE_CORRELATORS_MAX) {
+		correlator->close(correlator);
+		return;
+	}
+	correlator->made = made;
+	correlator->arg = p;
+	p->correlators[p->ncorrelators++] = correlator;
+}
+
+void pipeline_advance(struct pipeline *p, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < p->ncorrelators; i++)
+		p->correlators[i]->advance(p->correlators[i], now_ns);
+}
+
+uint64_t pipeline_due(const struct pipeline *p)
+{
+	uint64_t first = 0;
+
+	for (unsigned i = 0; i < p->ncorrelators; i++) {
+		uint64_t due = p->correlators[i]->due(p->correlators[i]);
+
+		if (due && (!first || due < first))
+			first = due;
+	}
+	return first;
+}
+
+/* Records of which events are made, and which are none themselves. Whom they are about is found out first. */
+static int correlate(struct pipeline *p, struct event_view *view, bool again)
+{
+	int err = 0;
+
+	if (p->identifier && !again)
+		p->identifier->observe(p->identifier, view);
+	if (p->identifier)
+		err = p->identifier->identify(p->identifier, view, &view->who);
+	if (err)
+		return err;
+	for (unsigned i = 0; i < p->ncorrelators; i++)
+		if (p->correlators[i]->takes >> view->desc->type & 1)
+			p->correlators[i]->take(p->correlators[i], view);
+	return 0;
+}
+
 int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t ts_boot_ns)
 {
-	struct event_view view = { .ev = data, .boot_to_wall_ns = p->boot_to_wall_ns }, shown;
+	struct event_view view = { .ev = data, .boot_to_wall_ns = p->boot_to_wall_ns };
 	unsigned sensor = sensor_of(data, size);
 	bool again = comes_again(p, data, size);
 	int err = event_check(data, size, &view.desc);
+	bool published;
 
 	p->received[sensor] += !again;
 	if (!err && !view.desc->sensor)
@@ -148,15 +223,14 @@ int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t 
 		return 1;
 	view.absent = &p->absent[view.desc->type];
 	view.wall_ns = ts_boot_ns + (uint64_t)p->boot_to_wall_ns;
-	err = decide(p, &view, again);
+	published = event_desc_by_type(view.desc->type);
+	err = published ? decide(p, &view, again) : correlate(p, &view, again);
 	if (err == -EAGAIN)
 		hold(p, view.ev);
 	if (err)
 		return err < 0 ? err : 0;
-	redact_view(&view, p->args, p->redacted, &shown);
-	fan_out(p, &shown);
-	p->events++;
-	p->by_type[view.desc->type]++;
+	if (published)
+		give(p, &view);
 	return enough(p);
 }
 

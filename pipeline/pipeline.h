@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "event/correlator.h"
 #include "event/identity.h"
 #include "event/sink.h"
 #include "event/view.h"
@@ -17,10 +18,13 @@
 #include "pipeline/select.h"
 
 #define PIPELINE_SINKS_MAX 8
+#define PIPELINE_CORRELATORS_MAX 4
 
 struct pipeline {
 	struct event_sink *sinks[PIPELINE_SINKS_MAX]; /* owned */
 	unsigned nsinks;
+	struct correlator *correlators[PIPELINE_CORRELATORS_MAX]; /* owned */
+	unsigned ncorrelators;
 	struct identifier *identifier; /* NULL: nobody knows whom events are about */
 	const struct selector *selector; /* NULL: all events */
 	/* Told once of each cgroup of which no event can be wanted; NULL: nobody wants to know. */
@@ -50,6 +54,8 @@ struct pipeline {
 
 void pipeline_init(struct pipeline *p);
 void pipeline_add_sink(struct pipeline *p, struct event_sink *sink);
+/* What it makes goes the way of all events. */
+void pipeline_add_correlator(struct pipeline *p, struct correlator *correlator);
 void pipeline_close(struct pipeline *p);
 
 /* Decides what sinks see of arguments. 0 or -ENOMEM, and nothing changed. */
@@ -64,6 +70,12 @@ void pipeline_clocks(struct pipeline *p);
  * whom it is about; the same record is to be given again before any other.
  */
 int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t ts_boot_ns);
+
+/* All records of before `now_ns` (boot clock) were given: what waited for one of them in vain is told. */
+void pipeline_advance(struct pipeline *p, uint64_t now_ns);
+
+/* When pipeline_advance is needed, on the boot clock; 0: not before the next record. */
+uint64_t pipeline_due(const struct pipeline *p);
 
 /*
  * Puts a tapio.lost event into the stream. `key` and `who`: of the cgroup whose events they were;

@@ -22,7 +22,7 @@ union record {
 /* An empty record of that type: of process 4242, called "init-test". */
 static inline void record_begin(union record *r, unsigned type)
 {
-	unsigned size = event_desc_by_type(type)->size;
+	unsigned size = event_desc_of_record(type)->size;
 
 	memset(r, 0, size);
 	r->ev.type = (__u16)type;

@@ -364,15 +364,15 @@ static __always_inline void record_stamp(struct tapio_event *ev)
 }
 
 /*
- * The same record for a cgroup that the caller knows, NULL: none; whatever it has sent already.
+ * A record whose subject the caller knows: tgid, tid, comm and cgroup are zero. For programs that run in
+ * no process's name, as those on packets do, and may not ask for the current one. Whatever its cgroup has
+ * sent already.
  */
-static __always_inline void *record_begin_free(u32 sensor, u32 type, u32 ring, u32 size,
-					       const struct tapio_cgroup_key *cgroup)
+static __always_inline void *record_begin_bare(u32 sensor, u32 type, u32 ring, u32 size)
 {
 	struct tapio_counters *c = counters_of(sensor);
 	struct tapio_slot *slot;
 	struct tapio_event *ev;
-	u64 pid_tgid;
 
 	if (!c)
 		return NULL;
@@ -387,12 +387,24 @@ static __always_inline void *record_begin_free(u32 sensor, u32 type, u32 ring, u
 	record_stamp(ev);
 	ev->number = slot->made[ring]++ << 3 | (slot->index & 7);
 	ev->cpu = slot->cpu;
-	pid_tgid = bpf_get_current_pid_tgid();
-	ev->tgid = pid_tgid >> 32;
-	ev->tid = pid_tgid;
 	ev->type = type;
 	ev->ring = ring;
 	ev->sensor = sensor;
+	return ev;
+}
+
+/* The same about the current task, in a cgroup that the caller knows, NULL: none. */
+static __always_inline void *record_begin_free(u32 sensor, u32 type, u32 ring, u32 size,
+					       const struct tapio_cgroup_key *cgroup)
+{
+	struct tapio_event *ev = record_begin_bare(sensor, type, ring, size);
+	u64 pid_tgid;
+
+	if (!ev)
+		return NULL;
+	pid_tgid = bpf_get_current_pid_tgid();
+	ev->tgid = pid_tgid >> 32;
+	ev->tid = pid_tgid;
 	bpf_get_current_comm(ev->comm, sizeof(ev->comm));
 	if (cgroup) {
 		ev->cgroup_id = cgroup->id;

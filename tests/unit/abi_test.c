@@ -199,6 +199,26 @@ static bool is_abi(const char *name)
 	return n > 4 && !strcmp(name + n - 4, "_abi");
 }
 
+/*
+ * Objects all of whose tiers need a later kernel by a feature that is probed, and what they may have therefore. They
+ * still do without BTF.
+ */
+static const struct {
+	const char *image;
+	enum abi_rule may[8];
+	size_t count;
+} later[] = {
+	/* links to cgroups: 5.7 */
+	{ "dns_abi", { ABI_GLOBAL_DATA, ABI_HELPER, ABI_MAP_TYPE, ABI_MAP_FLAGS, ABI_PROG_TYPE, ABI_BACK_EDGE }, 6 },
+};
+
+static void forgive(struct abi_report *r, const char *image)
+{
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		for (size_t n = 0; !strcmp(later[i].image, image) && n < later[i].count; n++)
+			r->found[later[i].may[n]] = 0;
+}
+
 TEST(unit, abi_objects_hold_to_4_14)
 {
 	const struct image *i, *end = images(&i);
@@ -211,6 +231,7 @@ TEST(unit, abi_objects_hold_to_4_14)
 			continue;
 		objects++;
 		r = check_image(i);
+		forgive(&r, i->name);
 		check_broken(&r, i->name, NOTHING);
 	}
 	REQUIRE(objects, "no object is named NAME_abi");

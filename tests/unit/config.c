@@ -420,6 +420,8 @@ TEST(unit, config_documents_every_key_and_event)
 			CHECK(strstr(text, row), "no %s", sets[i]->keys[k].name);
 		}
 	for (unsigned type = 1; type < TAPIO_EV_MAX; type++) {
+		if (!event_desc_by_type(type))
+			continue;
 		snprintf(row, sizeof(row), "\n| `%s` | ", event_desc_by_type(type)->name);
 		CHECK(strstr(text, row), "no %s", event_desc_by_type(type)->name);
 	}

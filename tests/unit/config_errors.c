@@ -72,7 +72,7 @@ static const struct {
 	{ "collectors: kernel", LINE(1, "collectors: 'kernel': wanted is a list of collectors and sensors, as in [kernel]") },
 	{ "collectors: []", LINE(1, "collectors: an empty list: wanted is a list of collectors and sensors, as in [kernel]") },
 	{ "collectors: [kernal]", LINE(1, "collectors[0]: 'kernal': no such collector or sensor; did you mean 'kernel'? "
-					  "collectors are: kernel ('tapio check' lists their sensors)") },
+					  "collectors are: kernel, dns ('tapio check' lists their sensors)") },
 	{ "collectors: [[kernel]]", LINE(1, "collectors[0]: a list: wanted is the name of a collector or sensor") },
 	{ "events: [process.fork]", LINE(1, "events: a list: wanted is a map of events, as in {process.fork: true}") },
 	{ "events: {process.frok: true}",

@@ -58,10 +58,12 @@ TEST(unit, schema_names_every_event_and_field)
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		CHECK(!RUN(1, "-o", rows[i].format), "-o %s", rows[i].format);
-		CHECK(strstr(out, "1.1"), "no version");
+		CHECK(strstr(out, "1.2"), "no version");
 		for (unsigned type = 1; type < TAPIO_EV_MAX; type++) {
 			const struct event_desc *desc = event_desc_by_type(type);
 
+			if (!desc)
+				continue;
 			CHECK(holds(rows[i].event, desc->name, rows[i].event_end), "%s: no %s", rows[i].format, desc->name);
 			for (unsigned k = 0; k < desc->nfields; k++)
 				CHECK(!desc->fields[k].name ||

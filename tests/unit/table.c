@@ -75,7 +75,7 @@ static void check_field(const char *event, const struct event_field *f)
 	      "%s: %s is taken", event, f->name);
 	CHECK(f->help && *f->help && f->help[strlen(f->help) - 1] != '.', "%s: %s: help", event, f->name);
 	CHECK(!f->unit || *f->unit, "%s: %s: empty unit", event, f->name);
-	CHECK(f->size && f->kind <= KIND_CAUSE, "%s: %s: size %u, kind %u", event, f->name, f->size, f->kind);
+	CHECK(f->size && f->kind <= KIND_ADDRESS, "%s: %s: size %u, kind %u", event, f->name, f->size, f->kind);
 }
 
 TEST(unit, table_names)
@@ -111,6 +111,8 @@ TEST(unit, table_type_numbers)
 		[4] = "process.exit", [5] = "process.fork",
 		[6] = "cgroup.created", [7] = "cgroup.removed", [8] = "cgroup.renamed",
 		[9] = "cgroup.entered", [10] = "tapio.identity", [11] = "tapio.started",
+		[12] = NULL /* packets, of which the others are made */, [13] = "dns.lookup", [14] = "dns.timeout",
+		[15] = "dns.query", [16] = "dns.response", [17] = "dns.error", [18] = "dns.encrypted",
 	};
 
 	CHECK(sizeof(published) / sizeof(published[0]) == TAPIO_EV_MAX, "%zu of %d types are kept here: append the new ones",
@@ -118,6 +120,8 @@ TEST(unit, table_type_numbers)
 	for (unsigned i = 1; i < sizeof(published) / sizeof(published[0]); i++) {
 		const struct event_desc *desc = event_desc_by_type(i);
 
+		if (!published[i])
+			continue;
 		REQUIRE(desc && !strcmp(desc->name, published[i]), "type %u is not %s", i, published[i]);
 		CHECK(event_desc_by_name(published[i]) == desc, "%s not found by name", published[i]);
 	}

@@ -72,7 +72,7 @@ TEST(unit, check_references)
 	unsigned seen = 0;
 
 	for (unsigned type = 1; type < TAPIO_EV_MAX; type++) {
-		const struct event_desc *desc = event_desc_by_type(type);
+		const struct event_desc *desc = event_desc_of_record(type);
 
 		for (unsigned i = 0; i < desc->nfields; i++) {
 			const struct event_field *f = &desc->fields[i];
@@ -177,7 +177,7 @@ TEST(unit, checked_records_are_read_within_bounds)
 	bytes_at_the_end(0);
 	srand(1);
 	for (unsigned i = 0; i < 200000; i++) {
-		const struct event_desc *desc = event_desc_by_type(1 + (unsigned)rand() % (TAPIO_EV_MAX - 1));
+		const struct event_desc *desc = event_desc_of_record(1 + (unsigned)rand() % (TAPIO_EV_MAX - 1));
 		unsigned tail = (unsigned)rand() % 9 * 8, size = desc->size + tail;
 		union record *end = (union record *)bytes_at_the_end(size);
 		struct event_view view = { .ev = &end->ev };

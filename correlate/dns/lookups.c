@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "correlate/dns/lookups.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define ENDED_MAX(t) ((t)->max / 2) /* remembered after their end */
+
+/* ---- memory ---- */
+
+/* Zeroed, and not resident until it is touched. */
+static void *take(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void give(void *p, size_t bytes)
+{
+	if (p)
+		munmap(p, bytes);
+}
+
+static size_t heads_of(uint32_t items)
+{
+	size_t n = 64;
+
+	while (n < items)
+		n *= 2;
+	return n;
+}
+
+static int index_open(struct index *x, uint32_t items)
+{
+	size_t heads = heads_of(items);
+
+	x->heads = take(heads * sizeof(uint32_t));
+	x->next = take(items * sizeof(uint32_t));
+	if (!x->heads || !x->next)
+		return -ENOMEM;
+	memset(x->heads, 0xff, heads * sizeof(uint32_t));
+	x->mask = (uint32_t)heads - 1;
+	return 0;
+}
+
+static void index_close(struct index *x, uint32_t items)
+{
+	give(x->heads, heads_of(items) * sizeof(uint32_t));
+	give(x->next, items * sizeof(uint32_t));
+}
+
+static void index_add(struct index *x, uint64_t hash, uint32_t item)
+{
+	uint32_t *head = &x->heads[hash & x->mask];
+
+	x->next[item] = *head;
+	*head = item;
+}
+
+static void index_del(struct index *x, uint64_t hash, uint32_t item)
+{
+	uint32_t *at = &x->heads[hash & x->mask];
+
+	while (*at != NONE && *at != item)
+		at = &x->next[*at];
+	if (*at == item)
+		*at = x->next[item];
+}
+
+int lookups_open(struct lookups *t, unsigned max)
+{
+	int err;
+
+	memset(t, 0, sizeof(*t));
+	t->max = max;
+	t->attempts_max = 2 * max; /* a client's and its server's */
+	t->free_lookup = t->free_attempt = NONE;
+	t->waiting.oldest = t->waiting.newest = t->ended.oldest = t->ended.newest = NONE;
+	t->lookup = take(t->max * sizeof(*t->lookup));
+	t->attempt = take(t->attempts_max * sizeof(*t->attempt));
+	err = t->lookup && t->attempt ? 0 : -ENOMEM;
+	if (!err)
+		err = index_open(&t->sockets, t->attempts_max);
+	if (!err)
+		err = index_open(&t->peers, t->attempts_max);
+	if (!err)
+		err = index_open(&t->names, t->max);
+	if (err) {
+		lookups_close(t);
+		return err;
+	}
+	return 0;
+}
+
+void lookups_close(struct lookups *t)
+{
+	give(t->lookup, t->max * sizeof(*t->lookup));
+	give(t->attempt, t->attempts_max * sizeof(*t->attempt));
+	index_close(&t->sockets, t->attempts_max);
+	index_close(&t->peers, t->attempts_max);
+	index_close(&t->names, t->max);
+	memset(t, 0, sizeof(*t));
+}
+
+/* ---- hashes ---- */
+
+/* The finalizer of splitmix64. */
+uint64_t hash_mix(uint64_t a, uint64_t b)
+{
+	uint64_t x = a + 0x9e3779b97f4a7c15ull + b * 0xff51afd7ed558ccdull;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+	return x ^ x >> 31;
+}
+
+uint64_t hash_endpoint(const struct endpoint *e)
+{
+	uint64_t half[2];
+
+	memcpy(half, e->address.octets, sizeof(half));
+	return hash_mix(half[0] ^ e->port, half[1]);
+}
+
+bool address_same(const struct tapio_address *a, const struct tapio_address *b)
+{
+	return a->family == b->family && !memcmp(a->octets, b->octets, sizeof(a->octets));
+}
+
+bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port == b->port && address_same(&a->address, &b->address);
+}
+
+bool question_same(const struct dns_question *a, const struct dns_question *b)
+{
+	return a->type == b->type && a->class == b->class && dns_name_same(&a->name, &b->name);
+}
+
+/* ---- lists ---- */
+
+#define UNLINK(t, list, i)                                                                         \
+	do {                                                                                       \
+		struct lookup *l_ = &(t)->lookup[i];                                               \
+		if (l_->older != NONE)                                                             \
+			(t)->lookup[l_->older].newer = l_->newer;                                  \
+		else                                                                               \
+			(t)->list.oldest = l_->newer;                                              \
+		if (l_->newer != NONE)                                                             \
+			(t)->lookup[l_->newer].older = l_->older;                                  \
+		else                                                                               \
+			(t)->list.newest = l_->older;                                              \
+		(t)->list.n--;                                                                     \
+	} while (0)
+
+#define APPEND(t, list, i)                                                                         \
+	do {                                                                                       \
+		struct lookup *l_ = &(t)->lookup[i];                                               \
+		l_->older = (t)->list.newest;                                                      \
+		l_->newer = NONE;                                                                  \
+		if (l_->older != NONE)                                                             \
+			(t)->lookup[l_->older].newer = i;                                          \
+		else                                                                               \
+			(t)->list.oldest = i;                                                      \
+		(t)->list.newest = i;                                                              \
+		(t)->list.n++;                                                                     \
+	} while (0)
+
+/* ---- lookups ---- */
+
+static uint32_t quota_of(const struct who_asks *who)
+{
+	return (uint32_t)hash_mix(who->cgroup_id, who->legacy_cgroup_id) % QUOTAS;
+}
+
+/* Those that were freed last come first: little memory is touched. */
+static uint32_t take_lookup(struct lookups *t)
+{
+	uint32_t i = t->free_lookup;
+
+	if (i != NONE) {
+		t->free_lookup = t->lookup[i].newer;
+		return i;
+	}
+	if (t->lookups_used < t->max)
+		return t->lookups_used++;
+	i = t->ended.oldest;
+	if (i == NONE)
+		return NONE;
+	lookups_forget(t, i);
+	t->free_lookup = t->lookup[i].newer;
+	return i;
+}
+
+uint32_t lookups_add(struct lookups *t, const struct lookup *like)
+{
+	uint32_t quota = quota_of(&like->who), i = NONE;
+
+	if (t->quota[quota] < t->max / 4)
+		i = take_lookup(t);
+	if (i == NONE) {
+		t->refused++;
+		return NONE;
+	}
+	t->lookup[i] = *like;
+	t->lookup[i].id = ++t->made;
+	t->lookup[i].attempt = NONE;
+	t->lookup[i].twin = NONE;
+	t->lookup[i].quota = quota;
+	t->lookup[i].state = LOOKUP_WAITS;
+	t->quota[quota]++;
+	APPEND(t, waiting, i);
+	index_add(&t->names, like->name_hash, i);
+	return i;
+}
+
+static uint32_t take_attempt(struct lookups *t)
+{
+	uint32_t i = t->free_attempt;
+
+	if (i != NONE)
+		t->free_attempt = t->attempt[i].next;
+	else if (t->attempts_used < t->attempts_max)
+		i = t->attempts_used++;
+	return i;
+}
+
+uint32_t lookups_attempt(struct lookups *t, uint32_t lookup, const struct attempt *like)
+{
+	uint32_t i = take_attempt(t);
+
+	if (i == NONE) {
+		t->refused++;
+		return NONE;
+	}
+	t->attempt[i] = *like;
+	t->attempt[i].lookup = lookup;
+	t->attempt[i].next = t->lookup[lookup].attempt;
+	t->lookup[lookup].attempt = i;
+	index_add(&t->sockets, like->by_socket, i);
+	index_add(&t->peers, like->by_peer, i);
+	return i;
+}
+
+void lookups_renew(struct lookups *t, uint32_t lookup, uint64_t now_ns)
+{
+	t->lookup[lookup].last_ns = now_ns;
+	UNLINK(t, waiting, lookup);
+	APPEND(t, waiting, lookup);
+}
+
+void lookups_end(struct lookups *t, uint32_t lookup, enum lookup_state state, uint64_t now_ns)
+{
+	struct lookup *l = &t->lookup[lookup];
+
+	UNLINK(t, waiting, lookup);
+	t->quota[l->quota]--;
+	l->state = (uint8_t)state;
+	l->ended_ns = now_ns;
+	APPEND(t, ended, lookup);
+	if (t->ended.n > ENDED_MAX(t))
+		lookups_forget(t, t->ended.oldest);
+}
+
+static void free_attempts(struct lookups *t, struct lookup *l)
+{
+	uint32_t next;
+
+	for (uint32_t i = l->attempt; i != NONE; i = next) {
+		struct attempt *a = &t->attempt[i];
+
+		next = a->next;
+		index_del(&t->sockets, a->by_socket, i);
+		index_del(&t->peers, a->by_peer, i);
+		a->next = t->free_attempt;
+		t->free_attempt = i;
+	}
+	l->attempt = NONE;
+}
+
+void lookups_forget(struct lookups *t, uint32_t lookup)
+{
+	struct lookup *l = &t->lookup[lookup];
+
+	if (l->state == LOOKUP_WAITS) {
+		UNLINK(t, waiting, lookup);
+		t->quota[l->quota]--;
+	} else {
+		UNLINK(t, ended, lookup);
+	}
+	free_attempts(t, l);
+	index_del(&t->names, l->name_hash, lookup);
+	l->state = LOOKUP_FREE;
+	l->newer = t->free_lookup;
+	t->free_lookup = lookup;
+}

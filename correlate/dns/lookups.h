@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Questions that wait for an answer, and those that lately got one: memory and ways to find them.
+ *
+ * A lookup is what somebody wants to know; an attempt is one message that asks for it, on one socket under one id. All
+ * memory is taken at the start, and is touched as far as it is used.
+ */
+#ifndef CORRELATE_DNS_LOOKUPS_H
+#define CORRELATE_DNS_LOOKUPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "correlate/dns/message.h"
+#include "event/event.h"
+
+#define NONE UINT32_MAX
+
+enum lookup_state { LOOKUP_FREE, LOOKUP_WAITS, LOOKUP_ANSWERED, LOOKUP_TIMED_OUT };
+
+#define SERVERS_MAX 4 /* that a lookup names */
+
+struct who_asks {
+	uint32_t tgid, tid, uid;
+	uint64_t cgroup_id, legacy_cgroup_id;
+	char comm[TAPIO_COMM_LEN];
+};
+
+struct endpoint {
+	struct tapio_address address;
+	uint16_t port;
+};
+
+struct lookup {
+	uint64_t id;
+	uint64_t first_ns, last_ns; /* when it was asked */
+	uint64_t ended_ns;
+	uint64_t previous_id, parent_id;
+	uint64_t cookie;     /* of the socket of the first attempt */
+	uint64_t name_hash;  /* of subject and name, without the type */
+	uint32_t twin;       /* the lookup of the same name's other address type that was made with it */
+	uint64_t twin_id;
+	uint32_t attempt;    /* the last one; attempts are linked */
+	uint32_t older, newer; /* in the list of its state */
+	uint32_t quota;      /* which counter of lookups_quota it counts in */
+	uint32_t server_tgid;
+	uint32_t query_size, wasted;
+	uint16_t attempts, message_id;
+	uint8_t state; /* enum lookup_state */
+	uint8_t protocol, opcode, nservers;
+	bool at_server; /* the role: only the server's side is seen */
+	bool truncated, twin_answered, dnssec_ok;
+	uint16_t payload_size;
+	struct who_asks who;
+	char server_comm[TAPIO_COMM_LEN];
+	struct endpoint client, server, nat; /* nat: where NAT sent the last one to; family 0: nowhere else */
+	struct tapio_address servers[SERVERS_MAX];
+	struct dns_question question;
+};
+
+enum attempt_kind {
+	ATTEMPT_SENT,    /* by its client */
+	ATTEMPT_SERVED,  /* the same message, where its server got it; the lookup is the client's */
+	ATTEMPT_RECEIVED /* by a server, from a client that is not seen */
+};
+
+struct attempt {
+	uint64_t cookie;
+	uint64_t by_socket, by_peer; /* hashes */
+	uint32_t lookup, next;       /* next: of the same lookup */
+	uint32_t server_tgid;        /* SERVED and RECEIVED */
+	uint16_t id;
+	uint8_t kind;
+	struct endpoint client; /* SENT: source of the packet; else who asks */
+};
+
+/* Items by hash; more than one may have the same. */
+struct index {
+	uint32_t *heads, *next;
+	uint32_t mask;
+};
+
+#define QUOTAS 1024
+
+struct lookups {
+	struct lookup *lookup;
+	struct attempt *attempt;
+	uint32_t max, attempts_max;
+	uint32_t free_lookup, free_attempt;
+	uint32_t lookups_used, attempts_used; /* so many were ever taken */
+	/* By socket and id; by client's address, or by the server's process, and question; by who asks and name. */
+	struct index sockets, peers, names;
+	struct {
+		uint32_t oldest, newest, n;
+	} waiting, ended;
+	uint32_t quota[QUOTAS]; /* those waiting, by a hash of whose they are */
+	uint64_t made, refused;
+};
+
+/* 0 or -ENOMEM. */
+int lookups_open(struct lookups *t, unsigned max);
+void lookups_close(struct lookups *t);
+
+/*
+ * A new one that waits, the fields that find it filled in by the caller's `like`. NONE: there is no room, or its cgroup
+ * has a quarter of all already; that is counted.
+ */
+uint32_t lookups_add(struct lookups *t, const struct lookup *like);
+
+/* One more attempt at a lookup. NONE: no room. */
+uint32_t lookups_attempt(struct lookups *t, uint32_t lookup, const struct attempt *like);
+
+/* It was asked again: it waits as long as if it were new. */
+void lookups_renew(struct lookups *t, uint32_t lookup, uint64_t now_ns);
+
+/* It waits no longer, but is remembered for a while. */
+void lookups_end(struct lookups *t, uint32_t lookup, enum lookup_state state, uint64_t now_ns);
+
+void lookups_forget(struct lookups *t, uint32_t lookup);
+
+/* ---- hashes ---- */
+
+uint64_t hash_mix(uint64_t a, uint64_t b);
+uint64_t hash_endpoint(const struct endpoint *e);
+bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
+bool address_same(const struct tapio_address *a, const struct tapio_address *b);
+bool question_same(const struct dns_question *a, const struct dns_question *b);
+
+/* The first item of that hash's chain, and the next one; NONE at the end. Others may be among them. */
+static inline uint32_t index_first(const struct index *x, uint64_t hash)
+{
+	return x->heads[hash & x->mask];
+}
+
+static inline uint32_t index_next(const struct index *x, uint32_t item)
+{
+	return x->next[item];
+}
+
+#endif

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions and answers: which belong together. */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "correlate/dns/internal.h"
+
+#define TWIN_NS 50000000ull /* A and AAAA of one getaddrinfo(3) are sent within this */
+
+enum { RCODE_NXDOMAIN = 3 };
+
+/* Zone transfers: RFC 1995, RFC 5936. */
+enum { TYPE_IXFR = 251, TYPE_AXFR = 252 };
+
+/* ---- hashes of what is looked for ---- */
+
+static uint64_t subject_of(const struct who_asks *who)
+{
+	return who->tgid ? who->tgid : hash_mix(who->cgroup_id, who->legacy_cgroup_id);
+}
+
+static uint64_t hash_name(const struct who_asks *who, const struct dns_name *name)
+{
+	return hash_mix(subject_of(who), dns_name_hash(name));
+}
+
+static uint64_t hash_question(const struct dns_question *q)
+{
+	return hash_mix(dns_name_hash(&q->name), (uint64_t)q->type << 16 | q->class);
+}
+
+/* A client's socket has its own ids; a server's has those of all its clients. */
+static uint64_t hash_socket(uint64_t cookie, uint16_t id, const struct endpoint *client)
+{
+	return hash_mix(hash_mix(cookie, id), client ? hash_endpoint(client) : 0);
+}
+
+/* How a server finds the client's lookup: the packet it is given comes from where the client's came. */
+static uint64_t hash_peer(const struct endpoint *client, uint16_t id, const struct dns_question *q)
+{
+	return hash_mix(hash_endpoint(client) ^ id, hash_question(q));
+}
+
+/* How a question that a server sends on finds the one that it was asked. */
+static uint64_t hash_served(uint32_t tgid, const struct dns_question *q)
+{
+	return hash_mix(~(uint64_t)tgid, hash_question(q));
+}
+
+/* ---- questions ---- */
+
+static void note_server(struct lookup *l, const struct tapio_address *server)
+{
+	for (unsigned i = 0; i < l->nservers; i++)
+		if (address_same(&l->servers[i], server))
+			return;
+	if (l->nservers < SERVERS_MAX)
+		l->servers[l->nservers++] = *server;
+}
+
+static struct lookup new_lookup(const struct heard *h)
+{
+	struct lookup l = { .first_ns = h->now_ns, .last_ns = h->now_ns, .cookie = h->packet->cookie,
+			    .name_hash = hash_name(&h->who, &h->m.question.name), .query_size = (uint32_t)h->m.octets.length,
+			    .attempts = 1, .message_id = h->m.id, .protocol = h->packet->protocol, .opcode = h->m.opcode,
+			    .at_server = is_at_server(h), .dnssec_ok = h->m.edns.dnssec_ok,
+			    .payload_size = h->m.edns.payload_size, .who = h->who, .client = h->client,
+			    .server = h->server, .nat = h->nat };
+
+	l.question.type = h->m.question.type;
+	l.question.class = h->m.question.class;
+	l.question.name.length = h->m.question.name.length;
+	memcpy(l.question.name.wire, h->m.question.name.wire, l.question.name.length);
+	note_server(&l, &h->server.address);
+	return l;
+}
+
+static struct attempt new_attempt(const struct heard *h, enum attempt_kind kind)
+{
+	bool at_server = kind != ATTEMPT_SENT;
+
+	return (struct attempt){ .cookie = h->packet->cookie, .id = h->m.id, .kind = (uint8_t)kind, .client = h->client,
+				 .server_tgid = at_server ? h->who.tgid : 0,
+				 .by_socket = hash_socket(h->packet->cookie, h->m.id, at_server ? &h->client : NULL),
+				 .by_peer = at_server ? hash_served(h->who.tgid, &h->m.question) :
+							hash_peer(&h->client, h->m.id, &h->m.question) };
+}
+
+/* An attempt of this socket with this id; of a server's socket, by this client. `q` NULL: of any question. */
+static uint32_t find_attempt(const struct dns *d, const struct heard *h, bool at_server, const struct dns_question *q)
+{
+	const struct lookups *t = &d->table;
+	uint64_t hash = hash_socket(h->packet->cookie, h->m.id, at_server ? &h->client : NULL);
+
+	for (uint32_t i = index_first(&t->sockets, hash); i != NONE; i = index_next(&t->sockets, i)) {
+		const struct attempt *a = &t->attempt[i];
+
+		if (a->by_socket == hash && a->cookie == h->packet->cookie && a->id == h->m.id &&
+		    (a->kind != ATTEMPT_SENT) == at_server && (!at_server || endpoint_same(&a->client, &h->client)) &&
+		    (!q || question_same(&t->lookup[a->lookup].question, q)))
+			return i;
+	}
+	return NONE;
+}
+
+/* Of the same subject and name, another lookup that `fits`. */
+static uint32_t find_named(const struct dns *d, const struct lookup *l,
+			   bool (*fits)(const struct lookup *l, const struct lookup *other))
+{
+	const struct lookups *t = &d->table;
+
+	for (uint32_t i = index_first(&t->names, l->name_hash); i != NONE; i = index_next(&t->names, i)) {
+		const struct lookup *other = &t->lookup[i];
+
+		if (other->name_hash == l->name_hash && other->at_server == l->at_server && !l->at_server &&
+		    subject_of(&other->who) == subject_of(&l->who) &&
+		    dns_name_same(&other->question.name, &l->question.name) && fits(l, other))
+			return i;
+	}
+	return NONE;
+}
+
+static bool is_earlier_try(const struct lookup *l, const struct lookup *other)
+{
+	return other->state == LOOKUP_WAITS && other->question.type == l->question.type &&
+	       other->question.class == l->question.class && l->last_ns - other->last_ns >= DNS_RETRY_AFTER_NS;
+}
+
+static bool is_truncated(const struct lookup *l, const struct lookup *other)
+{
+	return other->truncated && l->protocol == IPPROTO_TCP && other->question.type == l->question.type &&
+	       other->state == LOOKUP_ANSWERED;
+}
+
+static bool is_twin(const struct lookup *l, const struct lookup *other)
+{
+	unsigned a = l->question.type, b = other->question.type;
+
+	return other->cookie == l->cookie && other->twin == NONE && l->first_ns - other->first_ns <= TWIN_NS &&
+	       ((a == DNS_TYPE_A && b == DNS_TYPE_AAAA) || (a == DNS_TYPE_AAAA && b == DNS_TYPE_A));
+}
+
+/* The lookup for which a server of this machine asks this; 0: none. */
+static uint64_t find_parent(const struct dns *d, const struct heard *h)
+{
+	const struct lookups *t = &d->table;
+	uint64_t hash = hash_served(h->who.tgid, &h->m.question), best = 0;
+
+	if (!h->who.tgid)
+		return 0;
+	for (uint32_t i = index_first(&t->peers, hash); i != NONE; i = index_next(&t->peers, i)) {
+		const struct attempt *a = &t->attempt[i];
+		const struct lookup *l = &t->lookup[a->lookup];
+
+		if (a->by_peer != hash || a->kind == ATTEMPT_SENT || a->server_tgid != h->who.tgid ||
+		    l->state != LOOKUP_WAITS || !question_same(&l->question, &h->m.question))
+			continue;
+		if (a->id == h->m.id) /* sent on as it was */
+			return l->id;
+		if (!best || l->id < best)
+			best = l->id;
+	}
+	return best;
+}
+
+static void try_again(struct dns *d, uint32_t i, const struct heard *h)
+{
+	struct lookup *l = &d->table.lookup[i];
+
+	l->attempts += l->attempts < UINT16_MAX;
+	l->server = h->server;
+	l->nat = h->nat;
+	l->client = h->client;
+	l->protocol = h->packet->protocol;
+	l->message_id = h->m.id;
+	note_server(l, &h->server.address);
+	lookups_renew(&d->table, i, h->now_ns);
+}
+
+static void tie_twins(struct dns *d, uint32_t i)
+{
+	struct lookup *l = &d->table.lookup[i], *other;
+	uint32_t twin;
+
+	if (l->question.type != DNS_TYPE_A && l->question.type != DNS_TYPE_AAAA)
+		return;
+	twin = find_named(d, l, is_twin);
+	if (twin == NONE)
+		return;
+	other = &d->table.lookup[twin];
+	l->twin = twin;
+	l->twin_id = other->id;
+	other->twin = i;
+	other->twin_id = l->id;
+	l->twin_answered = other->state == LOOKUP_ANSWERED;
+}
+
+static void no_room(struct dns *d, uint64_t now_ns)
+{
+	d->refused_ns = now_ns;
+}
+
+static void begin_lookup(struct dns *d, const struct heard *h, enum attempt_kind kind)
+{
+	struct attempt a = new_attempt(h, kind);
+	struct lookup l = new_lookup(h);
+	uint32_t i, earlier;
+
+	earlier = find_named(d, &l, is_earlier_try);
+	if (earlier != NONE) {
+		try_again(d, earlier, h);
+		i = earlier;
+	} else {
+		uint32_t truncated = l.protocol == IPPROTO_TCP ? find_named(d, &l, is_truncated) : NONE;
+
+		if (truncated != NONE)
+			l.previous_id = d->table.lookup[truncated].id;
+		if (kind == ATTEMPT_SENT)
+			l.parent_id = find_parent(d, h);
+		i = lookups_add(&d->table, &l);
+		if (i == NONE) {
+			no_room(d, h->now_ns);
+			return;
+		}
+		tie_twins(d, i);
+	}
+	if (lookups_attempt(&d->table, i, &a) == NONE)
+		no_room(d, h->now_ns);
+}
+
+/* The client's lookup, where its server got the same message; NONE if the client is elsewhere. */
+static uint32_t find_client(const struct dns *d, const struct heard *h)
+{
+	const struct lookups *t = &d->table;
+	uint64_t hash = hash_peer(&h->client, h->m.id, &h->m.question);
+
+	for (uint32_t i = index_first(&t->peers, hash); i != NONE; i = index_next(&t->peers, i)) {
+		const struct attempt *a = &t->attempt[i];
+
+		if (a->by_peer == hash && a->kind == ATTEMPT_SENT && a->id == h->m.id &&
+		    endpoint_same(&a->client, &h->client) && t->lookup[a->lookup].state == LOOKUP_WAITS &&
+		    question_same(&t->lookup[a->lookup].question, &h->m.question))
+			return a->lookup;
+	}
+	return NONE;
+}
+
+void take_question(struct dns *d, const struct heard *h)
+{
+	bool at_server = is_at_server(h);
+	uint32_t known = find_attempt(d, h, at_server, &h->m.question), client;
+	struct attempt a;
+
+	if (known != NONE && d->table.lookup[d->table.attempt[known].lookup].state == LOOKUP_WAITS) {
+		/* The same message again; of one that is served, the client's own packet counted it. */
+		if (d->table.attempt[known].kind != ATTEMPT_SERVED)
+			try_again(d, d->table.attempt[known].lookup, h);
+		return;
+	}
+	if (known != NONE)
+		lookups_forget(&d->table, d->table.attempt[known].lookup);
+	client = at_server ? find_client(d, h) : NONE;
+	if (client == NONE) {
+		begin_lookup(d, h, at_server ? ATTEMPT_RECEIVED : ATTEMPT_SENT);
+		return;
+	}
+	d->table.lookup[client].server_tgid = h->who.tgid;
+	memcpy(d->table.lookup[client].server_comm, h->who.comm, sizeof(h->who.comm));
+	a = new_attempt(h, ATTEMPT_SERVED);
+	if (lookups_attempt(&d->table, client, &a) == NONE)
+		no_room(d, h->now_ns);
+}
+
+/* ---- answers ---- */
+
+static bool has_addresses(const struct dns_message *m)
+{
+	return !m->rcode && m->counts[DNS_ANSWERS];
+}
+
+static void learn_search(struct dns *d, struct lookup *l, const struct heard *h)
+{
+	bool address = l->question.type == DNS_TYPE_A || l->question.type == DNS_TYPE_AAAA;
+
+	if (l->at_server || !l->who.tgid || !address)
+		return;
+	if (h->m.rcode == RCODE_NXDOMAIN)
+		search_failed(d->search, l->who.tgid, &l->question.name, h->now_ns);
+	else if (has_addresses(&h->m))
+		l->wasted = search_found(d->search, l->who.tgid, &l->question.name, h->now_ns);
+}
+
+static void answer_twin(struct dns *d, const struct lookup *l)
+{
+	struct lookup *twin = l->twin != NONE ? &d->table.lookup[l->twin] : NULL;
+
+	if (twin && twin->id == l->twin_id && twin->state != LOOKUP_FREE)
+		twin->twin_answered = true;
+}
+
+static void finish(struct dns *d, uint32_t i, const struct heard *h)
+{
+	struct lookup *l = &d->table.lookup[i];
+
+	/* Where the socket was told to send to was an earlier datagram's: nothing was translated. */
+	if (l->nat.address.family && endpoint_same(&h->server, &l->nat)) {
+		l->server = l->nat;
+		l->nat = (struct endpoint){};
+	}
+	if (!l->who.tgid)
+		l->who = h->who;
+	l->truncated = h->m.flags & DNS_TC;
+	l->message_id = h->m.id;
+	learn_search(d, l, h);
+	answer_twin(d, l);
+	/* The twin's answer is no news of one that has its own. */
+	l->twin_answered = false;
+	tell_answer(d, l, h);
+	lookups_end(&d->table, i, LOOKUP_ANSWERED, h->now_ns);
+}
+
+static bool asked_there(const struct lookup *l, const struct endpoint *server)
+{
+	if (endpoint_same(server, &l->server) || endpoint_same(server, &l->nat))
+		return true;
+	for (unsigned i = 0; i < l->nservers; i++)
+		if (address_same(&l->servers[i], &server->address))
+			return true;
+	return false;
+}
+
+/* Whether it may be the answer to something that was not seen. */
+static bool is_excused(const struct dns *d, uint64_t now_ns)
+{
+	uint64_t window = 2 * d->options.timeout_ns;
+
+	return now_ns - d->began_ns < window || (d->doubt_ns && now_ns - d->doubt_ns < window) ||
+	       (d->refused_ns && now_ns - d->refused_ns < window);
+}
+
+static void take_ended(struct dns *d, const struct heard *h, const struct lookup *l)
+{
+	bool transfer = l->question.type == TYPE_AXFR || l->question.type == TYPE_IXFR;
+
+	if (l->state == LOOKUP_TIMED_OUT)
+		refuse(d, h, DNS_LATE, h->now_ns - l->ended_ns);
+	else if (!transfer) /* of a transfer, each message is an answer: RFC 5936 2.2 */
+		refuse(d, h, DNS_DUPLICATE, 0);
+}
+
+void take_answer(struct dns *d, const struct heard *h)
+{
+	bool at_server = is_at_server(h);
+	const struct dns_question *q = h->m.question.name.length ? &h->m.question : NULL;
+	uint32_t i = find_attempt(d, h, at_server, q);
+	struct lookup *l;
+
+	if (i == NONE) {
+		bool other = q && find_attempt(d, h, at_server, NULL) != NONE;
+
+		if (other)
+			refuse(d, h, DNS_OTHER_QUESTION, 0);
+		else if (!is_excused(d, h->now_ns))
+			refuse(d, h, DNS_UNSOLICITED, 0);
+		return;
+	}
+	if (d->table.attempt[i].kind == ATTEMPT_SERVED)
+		return; /* told as the client's, when it has it */
+	l = &d->table.lookup[d->table.attempt[i].lookup];
+	if (l->state != LOOKUP_WAITS)
+		take_ended(d, h, l);
+	else if (!at_server && !asked_there(l, &h->server))
+		refuse(d, h, DNS_OTHER_SERVER, 0);
+	else
+		finish(d, d->table.attempt[i].lookup, h);
+}
