@@ -58,7 +58,7 @@ static __always_inline u32 remote_port(const struct bpf_sock *sk)
 
 /* ---- whose sockets they are ---- */
 
-static __always_inline void remember_process(struct tapio_dns_socket *s)
+static __always_inline void remember_process(void *ctx, struct tapio_dns_socket *s)
 {
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct tapio_config *cfg = settings();
@@ -71,6 +71,7 @@ static __always_inline void remember_process(struct tapio_dns_socket *s)
 #else
 	(void)cfg;
 #endif
+	s->netns = bpf_get_netns_cookie(ctx);
 	s->tgid = pid_tgid >> 32;
 	s->tid = pid_tgid;
 	s->uid = bpf_get_current_uid_gid();
@@ -107,7 +108,7 @@ static __always_inline int remember_asked(struct bpf_sock_addr *ctx, u32 family)
 
 		__builtin_memcpy(s->asked, ip, sizeof(ip));
 	}
-	remember_process(s);
+	remember_process(ctx, s);
 	return ALLOW;
 }
 
@@ -143,7 +144,7 @@ static __always_inline int remember_bound(struct bpf_sock *ctx)
 		return ALLOW;
 	s = bpf_sk_storage_get(&dns_sockets, ctx, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (s)
-		remember_process(s);
+		remember_process(ctx, s);
 	else
 		count_loss(TAPIO_SENSOR_DNS, TAPIO_CAUSE_STATE_FULL);
 	return ALLOW;
@@ -322,6 +323,7 @@ static __always_inline u32 send_part(struct __sk_buff *skb, const struct packet 
 	__builtin_memcpy(rec->ev.comm, s->comm, sizeof(rec->ev.comm));
 	rec->ev.cgroup_id = cgroup->id;
 	rec->ev.legacy_cgroup_id = cgroup->legacy_id;
+	rec->netns = s->netns;
 	rec->uid = s->known ? s->uid : ~0u;
 	rec->cookie = bpf_get_socket_cookie(skb);
 	rec->sequence = p->sequence + from + (from && (p->flags & TAPIO_DNS_SYN));

@@ -85,7 +85,7 @@ static void start_sensor(struct collector *c, const struct collect_options *opti
 {
 	struct ladder_options ladder = {
 		.force = options->tiers[sensor->id],
-		.core_disabled = feature(FEATURE_RINGBUF)->have ? 0 : CORE_RINGBUF,
+		.core_disabled = options->core_disabled | (feature(FEATURE_RINGBUF)->have ? 0 : CORE_RINGBUF),
 	};
 	bool bulk = false;
 

@@ -16,6 +16,7 @@ struct collect_options {
 	bool self; /* report ourselves too */
 	bool identity; /* also send what it takes to tell who a process is */
 	uint32_t events_per_second; /* of one cgroup and sensor; 0: no limit */
+	uint64_t core_disabled; /* CORE_* that are ruled out, though the kernel has them */
 	uint16_t dns_ports[TAPIO_DNS_PORTS_MAX]; /* all 0: 53 */
 };
 

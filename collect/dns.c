@@ -37,7 +37,7 @@ static const struct tier tiers[] = {
 	{ 0 }
 };
 
-/* The programs run already: whatever is not found here is seen by them. */
+/* The programs that remember sockets run already: whatever is not found here is seen by them. */
 static int started(const struct sensor_run *run)
 {
 	struct bpf_map *sockets = bpf_object__find_map_by_name(run->obj, "dns_sockets");
@@ -57,4 +57,5 @@ SENSOR(dns) = {
 	.help = "DNS: lookups, their answers, and those that got none",
 	.tiers = tiers,
 	.started = started,
+	.before = "dns_egress",
 };

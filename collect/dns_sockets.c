@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -168,6 +169,19 @@ static bool read_process(const struct walk *w, const char *pid, struct tapio_dns
 	return true;
 }
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+/* From 5.14, e8b9eab99232. */
+static uint64_t namespace_of(int socket)
+{
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	return getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) ? 0 : cookie;
+}
+
 static void enter(struct walk *w, const char *pid, int fd, bool *known, struct tapio_dns_socket *s)
 {
 	_cleanup_close_ int process = -1, own = -1;
@@ -179,6 +193,8 @@ static void enter(struct walk *w, const char *pid, int fd, bool *known, struct t
 	process = (int)syscall(SYS_pidfd_open, atoi(pid), 0);
 	if (process >= 0)
 		own = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
+	if (own >= 0)
+		s->netns = namespace_of(own);
 	if (own >= 0 && !bpf_map_update_elem(w->map_fd, &own, s, BPF_ANY))
 		w->ret->entered++;
 }

@@ -238,8 +238,24 @@ static int attach_program(struct sensor_run *run, struct bpf_program *prog, char
 	return 0;
 }
 
+static int call_started(struct sensor_run *run, const struct tier *tier, char *why)
+{
+	int err;
+
+	if (!run->sensor->started)
+		return 0;
+	run->tier = tier;
+	err = run->sensor->started(run);
+	if (err)
+		snprintf(why, WHY_MAX, "starting: %s", strerror(-err));
+	return err;
+}
+
 static int attach_all(struct sensor_run *run, const struct tier *tier, char *why)
 {
+	const char *before = run->sensor->before;
+	bool started = false;
+
 	/* In the tier's order: what others depend on comes first. */
 	for (unsigned i = 0; i < TIER_PROGRAMS_MAX && tier->programs[i].name; i++) {
 		struct bpf_program *prog;
@@ -248,11 +264,17 @@ static int attach_all(struct sensor_run *run, const struct tier *tier, char *why
 		if (!(tier->programs[i].events & run->events))
 			continue;
 		prog = bpf_object__find_program_by_name(run->obj, tier->programs[i].name);
-		err = attach_program(run, prog, why);
+		err = 0;
+		if (before && !strcmp(tier->programs[i].name, before)) {
+			err = call_started(run, tier, why);
+			started = true;
+		}
+		if (!err)
+			err = attach_program(run, prog, why);
 		if (err)
 			return err;
 	}
-	return 0;
+	return started ? 0 : call_started(run, tier, why);
 }
 
 /* Each program that the tier names must be in the object: a typing error is not a rung. */
@@ -342,12 +364,6 @@ static int try_tier(const struct tier *tier, const struct ladder_options *option
 	err = write_layout(run->sensor, run->obj, why);
 	if (!err)
 		err = attach_all(run, tier, why);
-	if (!err && run->sensor->started) {
-		run->tier = tier;
-		err = run->sensor->started(run);
-		if (err)
-			snprintf(why, WHY_MAX, "starting: %s", strerror(-err));
-	}
 	return err;
 }
 

@@ -65,8 +65,9 @@ struct sensor {
 	const char *help;
 	const struct tier *tiers;          /* ends with a tier without a name */
 	const struct layout_field *layout; /* ends with a field without a name; NULL: none */
-	/* Called once its programs are attached. Optional. 0 or a negative errno, which costs the tier. */
+	/* Called once its programs are attached, those up to `before` if that is not NULL. Optional. 0 or a negative errno, which costs the tier. */
 	int (*started)(const struct sensor_run *run);
+	const char *before;
 };
 
 #define SENSOR(name)                                                                               \

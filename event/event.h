@@ -269,6 +269,7 @@ struct tapio_cgroup_entered {
 struct tapio_dns_packet {
 	struct tapio_event ev;
 	__u64 cookie;   /* of the socket */
+	__u64 netns;    /* cookie of its network namespace, 0: unknown */
 	__u32 uid;      /* ~0: unknown */
 	__u32 sequence; /* of TCP: of the first octet; of the SYN if it has one */
 	__u32 missing;  /* octets behind those of the record that were in the packet */
@@ -482,6 +483,7 @@ struct tapio_config {
 struct tapio_dns_socket {
 	__u64 cgroup_id; /* of the process below */
 	__u64 legacy_cgroup_id;
+	__u64 netns; /* cookie of the socket's network namespace */
 	__u32 tgid; /* who connected it, bound it to a DNS port or sent through it last; 0: unknown */
 	__u32 tid;
 	__u32 uid;

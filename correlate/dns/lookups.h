@@ -71,6 +71,7 @@ struct attempt {
 	uint32_t server_tgid;        /* SERVED and RECEIVED */
 	uint16_t id;
 	uint8_t kind;
+	uint64_t netns; /* 0: unknown */
 	struct endpoint client; /* SENT: source of the packet; else who asks */
 };
 

@@ -79,7 +79,7 @@ static struct attempt new_attempt(const struct heard *h, enum attempt_kind kind)
 {
 	bool at_server = kind != ATTEMPT_SENT;
 
-	return (struct attempt){ .cookie = h->packet->cookie, .id = h->m.id, .kind = (uint8_t)kind, .client = h->client,
+	return (struct attempt){ .cookie = h->packet->cookie, .netns = h->packet->netns, .id = h->m.id, .kind = (uint8_t)kind, .client = h->client,
 				 .server_tgid = at_server ? h->who.tgid : 0,
 				 .by_socket = hash_socket(h->packet->cookie, h->m.id, at_server ? &h->client : NULL),
 				 .by_peer = at_server ? hash_served(h->who.tgid, &h->m.question) :
@@ -228,6 +228,16 @@ static void begin_lookup(struct dns *d, const struct heard *h, enum attempt_kind
 		no_room(d, h->now_ns);
 }
 
+/* Each network namespace has a loopback of its own. */
+static bool may_meet(const struct heard *h, const struct attempt *a)
+{
+	const struct tapio_address *client = &h->client.address;
+	static const uint8_t v6[16] = { [15] = 1 };
+	bool loopback = client->family == 4 ? client->octets[0] == 127 : !memcmp(client->octets, v6, sizeof(v6));
+
+	return !loopback || !a->netns || !h->packet->netns || a->netns == h->packet->netns;
+}
+
 /* The client's lookup, where its server got the same message; NONE if the client is elsewhere. */
 static uint32_t find_client(const struct dns *d, const struct heard *h)
 {
@@ -238,7 +248,8 @@ static uint32_t find_client(const struct dns *d, const struct heard *h)
 		const struct attempt *a = &t->attempt[i];
 
 		if (a->by_peer == hash && a->kind == ATTEMPT_SENT && a->id == h->m.id &&
-		    endpoint_same(&a->client, &h->client) && t->lookup[a->lookup].state == LOOKUP_WAITS &&
+		    endpoint_same(&a->client, &h->client) && may_meet(h, a) &&
+		    t->lookup[a->lookup].state == LOOKUP_WAITS &&
 		    question_same(&t->lookup[a->lookup].question, &h->m.question))
 			return a->lookup;
 	}

@@ -100,7 +100,7 @@ static void prepare(struct live *l, const struct sensor *sensor, const struct va
 		feature_deny(FEATURE_RINGBUF, "switched off by the test");
 	}
 	if (v->way == PERF_OLD)
-		l->core_disabled = CORE_RINGBUF | CORE_BOOT_CLOCK | CORE_GROUP_DEAD;
+		l->options.core_disabled = CORE_RINGBUF | CORE_BOOT_CLOCK | CORE_GROUP_DEAD;
 	skip_if_lacking(l);
 	l->options.events = events_of(sensor->id);
 	l->options.self = true;
@@ -334,27 +334,16 @@ static uint64_t own_legacy_id(const struct legacy_hierarchy *legacy)
 
 void live_start(struct live *l)
 {
-	struct ladder_options ladder = { .force = l->tier->name, .events = l->options.events,
-					 .core_disabled = l->core_disabled };
 	char why[WHY_MAX];
 	int err;
 
 	learn_absent(l);
 	tracefs_dir(); /* kept open until the process ends, by contract */
 	l->fds = live_count_fds();
-	if (l->core_disabled)
-		l->options.events = 0; /* no sensor: it is started below */
 	err = collector_open(&l->collector, &l->options, why, sizeof(why));
 	REQUIRE(!err, "%s: %s", l->name, why);
 	l->running = true;
 	l->legacy_cgroup_id = own_legacy_id(&l->collector.legacy);
-	if (l->core_disabled) {
-		l->collector.config.events = events_of(l->sensor->id);
-		collector_configure(&l->collector);
-	}
-	if (l->core_disabled)
-		ladder_climb(l->sensor, &ladder, &l->collector.transport,
-			     &l->collector.runs[l->sensor->id]);
 	require_tier(l);
 }
 

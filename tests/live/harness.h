@@ -41,7 +41,6 @@ struct live {
 	const struct tier *tier;
 	const char *dir;         /* files of this process alone, removed at the test's end */
 	const char *program;     /* in there: a copy of this binary, see stimulus.h */
-	uint64_t core_disabled;  /* CORE_* that are ruled out: the code for older kernels runs instead */
 	struct collect_options options; /* all its events, our own too; a body may change it before live_start */
 	bool lossy;              /* records are meant to be lost: the session's end does not complain */
 	bool skips;              /* the kernel may skip programs, as long as it counts that: live_skipped */
