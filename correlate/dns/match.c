@@ -315,6 +315,9 @@ static void finish(struct dns *d, uint32_t i, const struct heard *h)
 
 	/* Where the socket was told to send to was an earlier datagram's: nothing was translated. */
 	if (l->nat.address.family && endpoint_same(&h->server, &l->nat)) {
+		for (unsigned k = 0; k < l->nservers; k++)
+			if (address_same(&l->servers[k], &l->server.address))
+				l->servers[k] = l->nat.address;
 		l->server = l->nat;
 		l->nat = (struct endpoint){};
 	}
