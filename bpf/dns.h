@@ -162,19 +162,7 @@ int dns_bind6(struct bpf_sock *ctx)
 	return remember_bound(ctx);
 }
 
-/* ---- packets ---- */
-
-struct packet {
-	u8 source[16], destination[16];
-	u16 source_port, destination_port; /* host byte order */
-	u32 sequence;
-	u32 transport_at; /* octets from the IP header */
-	u32 payload_at;
-	u32 payload_length;
-	u8 family; /* 4 or 6 */
-	u8 protocol;
-	u8 flags;
-};
+/* ---- packets: whether they are DNS ---- */
 
 struct ipv4_header {
 	u8 version_length;
@@ -192,35 +180,19 @@ struct ipv6_header {
 	u8 source[16], destination[16];
 };
 
-static __always_inline bool read_ipv4(struct __sk_buff *skb, struct packet *p)
+static __always_inline bool is_ipv4(const struct __sk_buff *skb)
 {
-	struct ipv4_header ip;
-
-	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)) || ip.version_length >> 4 != 4)
-		return false;
-	if (ip.fragment & bpf_htons(0x1fff)) /* not the first one, which a raw socket may be given */
-		return false;
-	__builtin_memcpy(p->source, ip.source, sizeof(ip.source));
-	__builtin_memcpy(p->destination, ip.destination, sizeof(ip.destination));
-	p->family = 4;
-	p->protocol = ip.protocol;
-	p->transport_at = (ip.version_length & 0xf) * 4;
-	return true;
+	return skb->protocol == bpf_htons(0x0800);
 }
 
-/* Hop-by-hop, routing, destination options: RFC 8200 4; authentication header: RFC 4302 2.2. */
-static __always_inline bool read_ipv6(struct __sk_buff *skb, struct packet *p)
+/*
+ * Where the header behind that of IPv6 is, past its extensions: hop-by-hop, routing, destination options (RFC 8200 4),
+ * authentication (RFC 4302 2.2). Returns its protocol.
+ */
+static __always_inline u8 skip_extensions(struct __sk_buff *skb, u8 next, u32 *ret_at)
 {
-	struct ipv6_header ip;
-	u32 at = sizeof(ip);
-	u8 next;
+	u32 at = sizeof(struct ipv6_header);
 
-	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)) || ip.version_class >> 4 != 6)
-		return false;
-	__builtin_memcpy(p->source, ip.source, sizeof(ip.source));
-	__builtin_memcpy(p->destination, ip.destination, sizeof(ip.destination));
-	p->family = 6;
-	next = ip.next;
 #pragma clang loop unroll(full)
 	for (int i = 0; i < 6; i++) {
 		u8 extension[2];
@@ -228,136 +200,223 @@ static __always_inline bool read_ipv6(struct __sk_buff *skb, struct packet *p)
 		if (next != 0 && next != 43 && next != 60 && next != 51)
 			break;
 		if (bpf_skb_load_bytes(skb, at, extension, sizeof(extension)))
-			return false;
+			break;
 		at += next == 51 ? (extension[1] + 2) * 4 : (extension[1] + 1) * 8;
 		next = extension[0];
 	}
-	p->protocol = next;
-	p->transport_at = at;
+	*ret_at = at;
+	return next;
+}
+
+/* Of a UDP socket that is not connected: whether it is from or to a DNS port, or was to one before destination NAT. */
+static __always_inline bool is_dns_datagram(struct __sk_buff *skb, bool egress, const struct tapio_dns_socket *s)
+{
+	u32 at = 0;
+	u16 ports[2];
+	u8 protocol;
+
+	if (is_ipv4(skb)) {
+		struct ipv4_header ip;
+
+		if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+			return false;
+		protocol = ip.protocol;
+		at = (ip.version_length & 0xf) * 4;
+	} else {
+		u8 next;
+
+		if (bpf_skb_load_bytes(skb, __builtin_offsetof(struct ipv6_header, next), &next, sizeof(next)))
+			return false;
+		protocol = skip_extensions(skb, next, &at);
+	}
+	if (protocol != IPPROTO_UDP || bpf_skb_load_bytes(skb, at, ports, sizeof(ports)))
+		return false;
+	return is_dns_port(bpf_ntohs(ports[0])) || is_dns_port(bpf_ntohs(ports[1])) ||
+	       (egress && s && is_dns_port(s->asked_port));
+}
+
+/* ---- packets: what a record tells of them ---- */
+
+/*
+ * A record is filled in where it lies, and what is known of the packet is read back from there: so the verifier has
+ * forgotten by which way it got there, and looks at what follows once. payload.offset and pad hold the payload's place
+ * in the packet until that is copied; missing, how long it is.
+ */
+#define PAYLOAD_AT(rec) (*(volatile u32 *)&(rec)->pad)
+#define PAYLOAD_LENGTH(rec) (*(volatile u32 *)&(rec)->missing)
+
+static __always_inline bool read_addresses(struct __sk_buff *skb, struct tapio_dns_packet *rec)
+{
+	u32 at = 0;
+
+	if (is_ipv4(skb)) {
+		struct ipv4_header ip;
+
+		if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+			return false;
+		if (ip.fragment & bpf_htons(0x1fff)) /* not the first one, which a raw socket may be given */
+			return false;
+		__builtin_memcpy(rec->source.octets, ip.source, sizeof(ip.source));
+		__builtin_memcpy(rec->destination.octets, ip.destination, sizeof(ip.destination));
+		rec->source.family = 4;
+		rec->protocol = ip.protocol;
+		PAYLOAD_AT(rec) = (ip.version_length & 0xf) * 4;
+	} else {
+		struct ipv6_header ip;
+
+		if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+			return false;
+		__builtin_memcpy(rec->source.octets, ip.source, sizeof(ip.source));
+		__builtin_memcpy(rec->destination.octets, ip.destination, sizeof(ip.destination));
+		rec->source.family = 6;
+		rec->protocol = skip_extensions(skb, ip.next, &at);
+		PAYLOAD_AT(rec) = at;
+	}
+	rec->destination.family = *(volatile u8 *)&rec->source.family;
 	return true;
 }
 
-static __always_inline bool read_udp(struct __sk_buff *skb, struct packet *p)
+static __always_inline bool read_udp(struct __sk_buff *skb, struct tapio_dns_packet *rec)
 {
+	u32 at = PAYLOAD_AT(rec), left, length;
 	u16 udp[4]; /* ports, length, checksum */
-	u32 left;
 
-	if (bpf_skb_load_bytes(skb, p->transport_at, udp, sizeof(udp)))
+	if (bpf_skb_load_bytes(skb, at, udp, sizeof(udp)))
 		return false;
-	p->source_port = bpf_ntohs(udp[0]);
-	p->destination_port = bpf_ntohs(udp[1]);
-	p->payload_at = p->transport_at + sizeof(udp);
-	left = skb->len > p->payload_at ? skb->len - p->payload_at : 0;
-	p->payload_length = bpf_ntohs(udp[2]) > sizeof(udp) ? bpf_ntohs(udp[2]) - sizeof(udp) : 0;
-	if (p->payload_length > left)
-		p->payload_length = left;
+	rec->source_port = bpf_ntohs(udp[0]);
+	rec->destination_port = bpf_ntohs(udp[1]);
+	at += sizeof(udp);
+	left = skb->len > at ? skb->len - at : 0;
+	length = bpf_ntohs(udp[2]) > sizeof(udp) ? bpf_ntohs(udp[2]) - sizeof(udp) : 0;
+	PAYLOAD_AT(rec) = at;
+	PAYLOAD_LENGTH(rec) = length < left ? length : left;
 	return true;
 }
 
-static __always_inline bool read_tcp(struct __sk_buff *skb, struct packet *p)
+static __always_inline bool read_tcp(struct __sk_buff *skb, struct tapio_dns_packet *rec)
 {
+	u32 at = PAYLOAD_AT(rec);
 	u8 tcp[14]; /* RFC 9293 3.1: ports, sequence, acknowledgment, data offset, flags */
-	u32 header;
 
-	if (bpf_skb_load_bytes(skb, p->transport_at, tcp, sizeof(tcp)))
+	if (bpf_skb_load_bytes(skb, at, tcp, sizeof(tcp)))
 		return false;
-	p->source_port = tcp[0] << 8 | tcp[1];
-	p->destination_port = tcp[2] << 8 | tcp[3];
-	p->sequence = (u32)tcp[4] << 24 | tcp[5] << 16 | tcp[6] << 8 | tcp[7];
-	header = (tcp[12] >> 4) * 4;
-	if (tcp[13] & 0x02)
-		p->flags |= TAPIO_DNS_SYN;
-	if (tcp[13] & 0x05)
-		p->flags |= TAPIO_DNS_END;
-	p->payload_at = p->transport_at + header;
-	p->payload_length = skb->len > p->payload_at ? skb->len - p->payload_at : 0;
+	rec->source_port = tcp[0] << 8 | tcp[1];
+	rec->destination_port = tcp[2] << 8 | tcp[3];
+	rec->sequence = (u32)tcp[4] << 24 | tcp[5] << 16 | tcp[6] << 8 | tcp[7];
+	rec->flags |= (tcp[13] & 0x02 ? TAPIO_DNS_SYN : 0) | (tcp[13] & 0x05 ? TAPIO_DNS_END : 0);
+	at += (tcp[12] >> 4) * 4;
+	PAYLOAD_AT(rec) = at;
+	PAYLOAD_LENGTH(rec) = skb->len > at ? skb->len - at : 0;
 	return true;
 }
 
-static __always_inline bool read_packet(struct __sk_buff *skb, struct packet *p)
+static __always_inline bool read_packet(struct __sk_buff *skb, struct tapio_dns_packet *rec)
 {
-	if (skb->protocol == bpf_htons(0x0800) ? !read_ipv4(skb, p) : !read_ipv6(skb, p))
+	u8 protocol;
+
+	if (!read_addresses(skb, rec))
 		return false;
-	if (p->protocol == IPPROTO_UDP)
-		return read_udp(skb, p);
-	return p->protocol == IPPROTO_TCP && read_tcp(skb, p);
+	protocol = *(volatile u8 *)&rec->protocol;
+	if (protocol == IPPROTO_UDP)
+		return read_udp(skb, rec);
+	return protocol == IPPROTO_TCP && read_tcp(skb, rec);
 }
 
-/* ---- who wants to know ---- */
-
-static __always_inline bool is_wanted(const struct tapio_config *cfg, const struct tapio_dns_socket *s,
-				      const struct tapio_cgroup_key *cgroup)
+/* Where the process is now, as far as that is known, and not where it was when it made the socket. */
+static __always_inline void fill_process(struct __sk_buff *skb, struct tapio_dns_packet *rec,
+					 const struct tapio_dns_socket *s)
 {
+	rec->cookie = bpf_get_socket_cookie(skb);
+	rec->uid = ~0u;
+	if (s) {
+		rec->ev.tgid = s->tgid;
+		rec->ev.tid = s->tid;
+		__builtin_memcpy(rec->ev.comm, s->comm, sizeof(rec->ev.comm));
+		rec->ev.cgroup_id = s->cgroup_id;
+		rec->ev.legacy_cgroup_id = s->legacy_cgroup_id;
+		rec->netns = s->netns;
+		if (s->known)
+			rec->uid = s->uid;
+		rec->asked_port = s->asked_port;
+		rec->asked.family = s->asked_port ? s->asked_family : 0;
+		__builtin_memcpy(rec->asked.octets, s->asked, sizeof(s->asked));
+	}
+	if (!*(volatile u64 *)&rec->ev.cgroup_id)
+		rec->ev.cgroup_id = bpf_skb_cgroup_id(skb);
+}
+
+/* A connected socket knows whom it was told to talk to. */
+static __always_inline void fill_peer(struct tapio_dns_packet *rec, const struct bpf_sock *sk)
+{
+	u32 port = remote_port(sk);
+
+	if (!port)
+		return;
+	rec->asked_port = port;
+	rec->asked.family = *(volatile u8 *)&rec->source.family;
+	if (*(volatile u8 *)&rec->source.family == 4) {
+		u32 ip[4] = { sk->dst_ip4 };
+
+		__builtin_memcpy(rec->asked.octets, ip, sizeof(ip));
+	} else {
+		u32 ip[4] = { sk->dst_ip6[0], sk->dst_ip6[1], sk->dst_ip6[2], sk->dst_ip6[3] };
+
+		__builtin_memcpy(rec->asked.octets, ip, sizeof(ip));
+	}
+}
+
+static __always_inline bool is_wanted(const struct tapio_dns_packet *rec)
+{
+	struct tapio_config *cfg = settings();
+	struct tapio_cgroup_key cgroup = {};
 	struct tapio_filter_key comm = {};
 
-	if (cfg->self_tgid && s->tgid == cfg->self_tgid)
+	if (!cfg || (cfg->self_tgid && rec->ev.tgid == cfg->self_tgid))
 		return false;
-	if ((cfg->filters & TAPIO_FILTER_PID) && !filter_has(TAPIO_FILTER_PID, s->tgid))
+	if ((cfg->filters & TAPIO_FILTER_PID) && !filter_has(TAPIO_FILTER_PID, rec->ev.tgid))
 		return false;
-	if ((cfg->filters & TAPIO_FILTER_UID) && (!s->known || !filter_has(TAPIO_FILTER_UID, s->uid)))
+	if ((cfg->filters & TAPIO_FILTER_UID) && !filter_has(TAPIO_FILTER_UID, rec->uid))
 		return false;
 	if (cfg->filters & TAPIO_FILTER_COMM) {
 		comm.kind = TAPIO_FILTER_COMM;
-		__builtin_memcpy(comm.value, s->comm, sizeof(comm.value));
+		__builtin_memcpy(comm.value, rec->ev.comm, sizeof(comm.value));
 		if (!bpf_map_lookup_elem(&tapio_filter, &comm))
 			return false;
 	}
-	return !(cfg->filters & TAPIO_FILTER_VERDICT) || !bpf_map_lookup_elem(&tapio_verdicts, cgroup);
+	cgroup.id = rec->ev.cgroup_id;
+	cgroup.legacy_id = rec->ev.legacy_cgroup_id;
+	if ((cfg->filters & TAPIO_FILTER_VERDICT) && bpf_map_lookup_elem(&tapio_verdicts, &cgroup))
+		return false;
+	return budget_allows(cfg, TAPIO_SENSOR_DNS, &cgroup);
+}
+
+/* What only acknowledges says nothing; of a connection to the port of DNS over TLS, only its beginning can be told. */
+static __always_inline bool says_something(struct tapio_dns_packet *rec, bool tls)
+{
+	u8 flags = *(volatile u8 *)&rec->flags;
+
+	if (!tls)
+		return PAYLOAD_LENGTH(rec) || (flags & (TAPIO_DNS_SYN | TAPIO_DNS_END));
+	if (rec->protocol != IPPROTO_TCP || !(flags & TAPIO_DNS_SYN))
+		return false;
+	rec->flags = flags | TAPIO_DNS_TLS;
+	PAYLOAD_LENGTH(rec) = 0;
+	return true;
 }
 
 /* ---- telling it ---- */
 
-/* `from` octets of the payload were told already; at most `most` are now. Returns how many. */
-static __always_inline u32 send_part(struct __sk_buff *skb, const struct packet *p, const struct tapio_dns_socket *s,
-				     const struct tapio_cgroup_key *cgroup, u32 from, u32 most)
+/* Copies what is behind `from` octets of the payload, `most` at most, and sends the record. */
+static __always_inline void send_part(struct __sk_buff *skb, struct tapio_dns_packet *rec, u32 from, u32 most)
 {
-	u32 left = p->payload_length - from, n = left;
-	struct bpf_sock *sk = skb->sk;
-	struct tapio_dns_packet *rec;
+	u32 at = PAYLOAD_AT(rec), left = PAYLOAD_LENGTH(rec) - from, n = left < most ? left : most;
 
-	rec = record_begin_bare(TAPIO_SENSOR_DNS, TAPIO_EV_DNS_PACKET, TAPIO_RING_BULK, sizeof(*rec));
-	if (!rec)
-		return left;
-	rec->ev.tgid = s->tgid;
-	rec->ev.tid = s->tid;
-	__builtin_memcpy(rec->ev.comm, s->comm, sizeof(rec->ev.comm));
-	rec->ev.cgroup_id = cgroup->id;
-	rec->ev.legacy_cgroup_id = cgroup->legacy_id;
-	rec->netns = s->netns;
-	rec->uid = s->known ? s->uid : ~0u;
-	rec->cookie = bpf_get_socket_cookie(skb);
-	rec->sequence = p->sequence + from + (from && (p->flags & TAPIO_DNS_SYN));
-	__builtin_memcpy(rec->source.octets, p->source, sizeof(p->source));
-	__builtin_memcpy(rec->destination.octets, p->destination, sizeof(p->destination));
-	rec->source.family = rec->destination.family = p->family;
-	rec->source_port = p->source_port;
-	rec->destination_port = p->destination_port;
-	rec->protocol = p->protocol;
-	rec->flags = from ? p->flags & ~TAPIO_DNS_SYN : p->flags;
-	if (sk && remote_port(sk)) {
-		rec->asked_port = remote_port(sk);
-		rec->asked.family = p->family;
-		if (p->family == 4) {
-			u32 ip = sk->dst_ip4;
-
-			__builtin_memcpy(rec->asked.octets, &ip, sizeof(ip));
-		} else {
-			u32 ip[4] = { sk->dst_ip6[0], sk->dst_ip6[1], sk->dst_ip6[2], sk->dst_ip6[3] };
-
-			__builtin_memcpy(rec->asked.octets, ip, sizeof(ip));
-		}
-	} else if (s->asked_port) {
-		rec->asked_port = s->asked_port;
-		rec->asked.family = s->asked_family;
-		__builtin_memcpy(rec->asked.octets, s->asked, sizeof(s->asked));
-	}
-	if (n > most)
-		n = most;
+	rec->pad = 0;
 	rec->missing = left - n;
 	if (n) {
 		u64 length = BOUNDED(n - 1, TAPIO_DNS_TCP_MAX - 1) + 1;
 
-		if (bpf_skb_load_bytes(skb, p->payload_at + from, (void *)rec + sizeof(*rec), length)) {
+		if (bpf_skb_load_bytes(skb, at + from, (void *)rec + sizeof(*rec), length)) {
 			count_loss(TAPIO_SENSOR_DNS, TAPIO_CAUSE_UNREADABLE);
 			rec->missing = left;
 			n = 0;
@@ -367,49 +426,45 @@ static __always_inline u32 send_part(struct __sk_buff *skb, const struct packet 
 		}
 	}
 	record_send(skb, rec, TAPIO_RING_BULK, sizeof(*rec) + n);
-	return n ? n : left;
 }
 
-/* A TCP segment, as sockets are given it, has up to 128 KiB. */
+/* A TCP segment, as sockets are given it, has up to 128 KiB: these are records of one. */
 #define TCP_PARTS 8
 
-static __always_inline void send_packet(struct __sk_buff *skb, const struct packet *p, const struct tapio_dns_socket *s)
+/* One part of it, by number. Whether more follow. */
+static __always_inline bool tell_part(struct __sk_buff *skb, struct bpf_sock *sk, const struct tapio_dns_socket *s,
+				      u8 direction, bool tls, u32 part)
 {
-	struct tapio_cgroup_key cgroup = {};
-	struct tapio_config *cfg = settings();
-	u32 sent = 0;
+	u32 from = part * TAPIO_DNS_TCP_MAX;
+	struct tapio_dns_packet *rec;
+	bool udp, more;
 
-	/* Where the process is now, as far as that is known, and not where it was when it made the socket. */
-	cgroup.id = s->cgroup_id ? s->cgroup_id : bpf_skb_cgroup_id(skb);
-	cgroup.legacy_id = s->legacy_cgroup_id;
-	if (!cfg || !is_wanted(cfg, s, &cgroup) || !budget_allows(cfg, TAPIO_SENSOR_DNS, &cgroup))
-		return;
-	if (p->protocol == IPPROTO_UDP) {
-		send_part(skb, p, s, &cgroup, 0, TAPIO_DNS_UDP_MAX);
-		return;
-	}
-	for (int i = 0; i < TCP_PARTS; i++) {
-		sent += send_part(skb, p, s, &cgroup, sent, TAPIO_DNS_TCP_MAX);
-		if (sent >= p->payload_length)
-			break;
-	}
-}
-
-/* Of a socket that is not connected: a datagram to or from a DNS port, or to what was one before destination NAT. */
-static __always_inline bool is_dns_datagram(const struct packet *p, const struct tapio_dns_socket *s)
-{
-	if (p->protocol != IPPROTO_UDP)
+	rec = record_begin_bare(TAPIO_SENSOR_DNS, TAPIO_EV_DNS_PACKET, TAPIO_RING_BULK, sizeof(*rec));
+	if (!rec)
+		return true; /* the others may find a slot */
+	rec->flags = direction;
+	asm volatile("" : "+r"(s)); /* or compilers find places in it before it is known to be there */
+	fill_process(skb, rec, s);
+	if (!read_packet(skb, rec) || !says_something(rec, tls) || (part && PAYLOAD_LENGTH(rec) <= from) ||
+	    (!part && !is_wanted(rec))) {
+		record_cancel(rec, TAPIO_RING_BULK);
 		return false;
-	if (is_dns_port(p->source_port) || is_dns_port(p->destination_port))
-		return true;
-	return (p->flags & TAPIO_DNS_EGRESS) && s && is_dns_port(s->asked_port);
+	}
+	fill_peer(rec, sk);
+	udp = *(volatile u8 *)&rec->protocol == IPPROTO_UDP;
+	more = !udp && PAYLOAD_LENGTH(rec) > from + TAPIO_DNS_TCP_MAX;
+	if (part) {
+		rec->sequence += from + (*(volatile u8 *)&rec->flags & TAPIO_DNS_SYN ? 1 : 0);
+		rec->flags &= ~TAPIO_DNS_SYN;
+	}
+	send_part(skb, rec, from, udp ? TAPIO_DNS_UDP_MAX : TAPIO_DNS_TCP_MAX);
+	return more;
 }
 
 static __always_inline int take_packet(struct __sk_buff *skb, u8 direction)
 {
 	struct bpf_sock *sk = skb->sk, *full;
-	struct tapio_dns_socket *s = NULL, nobody = {};
-	struct packet p = {};
+	struct tapio_dns_socket *s = NULL;
 	u32 remote, local;
 	bool tls = false;
 
@@ -422,25 +477,15 @@ static __always_inline int take_packet(struct __sk_buff *skb, u8 direction)
 		if (!tls)
 			return ALLOW;
 	}
-	p.flags = direction;
 	full = bpf_sk_fullsock(sk);
 	if (full)
 		s = bpf_sk_storage_get(&dns_sockets, full, 0, 0);
-	/* Most that are not connected never speak DNS: what is bound to no DNS port and has sent nothing there. */
-	if (!read_packet(skb, &p))
+	/* Most that are not connected never speak DNS. */
+	if (!remote && !is_dns_port(local) && !is_dns_datagram(skb, direction, s))
 		return ALLOW;
-	if (!remote && !is_dns_port(local) && !is_dns_datagram(&p, s))
-		return ALLOW;
-	if (tls) {
-		if (p.protocol != IPPROTO_TCP || !(p.flags & TAPIO_DNS_SYN))
-			return ALLOW;
-		p.flags |= TAPIO_DNS_TLS;
-		p.payload_length = 0;
-	}
-	/* What only acknowledges says nothing. */
-	if (!p.payload_length && !(p.flags & (TAPIO_DNS_SYN | TAPIO_DNS_END)))
-		return ALLOW;
-	send_packet(skb, &p, s ? s : &nobody);
+	for (u32 i = 0; i < TCP_PARTS; i++)
+		if (!tell_part(skb, sk, s, direction, tls, i))
+			break;
 	return ALLOW;
 }
 

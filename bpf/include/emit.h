@@ -548,4 +548,17 @@ static __always_inline int record_send(void *ctx, void *rec, u32 ring, u64 size)
 	return 0;
 }
 
+/* Takes a record back that was begun with record_begin_bare and is not worth sending: as if it had never been. */
+static __always_inline void record_cancel(void *rec, u32 ring)
+{
+	struct tapio_event *ev = rec;
+	struct tapio_counters *c = counters_of(ev->sensor);
+	struct tapio_slot *slot = slot_of(rec);
+
+	slot->made[ring]--;
+	if (c)
+		__sync_fetch_and_add(&c->made, -1);
+	slot_release(slot);
+}
+
 #endif
