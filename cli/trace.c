@@ -2,22 +2,17 @@
 /* tapio trace: look now. */
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "cli/cli.h"
+#include "cli/loop.h"
 #include "cli/trace.h"
 #include "export/attach.h"
 #include "export/json.h"
@@ -252,153 +247,6 @@ static int parse_args(struct trace *t, int argc, char **argv)
 
 /* ---- running ---- */
 
-static volatile sig_atomic_t stop; /* 1: after what came before; 2: at once */
-static int stop_fd = -1;
-
-/*
- * The flag ends a blocked write, the descriptor a wait. The alarm comes here again every second, for
- * a write that began just after the flag was tested, and for those that are still to come.
- */
-static void on_stop(int signal)
-{
-	uint64_t one = 1;
-	int saved = errno;
-	ssize_t n;
-
-	if (!stop)
-		stop = 1;
-	else if (signal != SIGALRM)
-		stop = 2;
-	alarm(1);
-	n = write(stop_fd, &one, sizeof(one));
-	(void)n; /* full: it is readable already */
-	errno = saved;
-}
-
-static int catch_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_stop }; /* no SA_RESTART */
-
-	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (stop_fd < 0)
-		return -errno;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGALRM, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return 0;
-}
-
-static int watch_fd(int epoll, int fd, uint32_t events)
-{
-	struct epoll_event ev = { .events = events, .data.fd = fd };
-
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
-}
-
-/* Milliseconds until the deadline, at most `ms` (-1: no limit). */
-static int until_deadline(uint64_t deadline_ns, int ms)
-{
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), left;
-
-	if (!deadline_ns)
-		return ms;
-	left = deadline_ns > now ? (deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS : 0;
-	if (left > INT32_MAX)
-		left = INT32_MAX;
-	return ms < 0 || left < (uint64_t)ms ? (int)left : ms;
-}
-
-static bool done(const struct trace *t, uint64_t deadline_ns)
-{
-	return stop || t->watch.pipeline.sink_error || (t->count && t->watch.pipeline.events >= t->count) ||
-	       (deadline_ns && clock_ns(CLOCK_MONOTONIC) >= deadline_ns);
-}
-
-/* The deadline's other half: a blocked write does not look at the clock. */
-static void stop_after(uint64_t ns)
-{
-	const struct itimerval timer = { .it_value = { .tv_sec = (time_t)(ns / NS_PER_S),
-						       .tv_usec = (suseconds_t)(ns % NS_PER_S / 1000) } };
-
-	setitimer(ITIMER_REAL, &timer, NULL);
-}
-
-static int event_loop(struct trace *t, int epoll)
-{
-	uint64_t deadline = t->time_ns ? clock_ns(CLOCK_MONOTONIC) + t->time_ns : 0;
-
-	if (deadline)
-		stop_after(t->time_ns);
-	while (!done(t, deadline)) {
-		int timeout = until_deadline(deadline, watch_timeout(&t->watch));
-		struct epoll_event ev[4];
-		int n = epoll_wait(epoll, ev, 4, timeout);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		for (int i = 0; i < n; i++) {
-			if (ev[i].data.fd == STDOUT_FILENO)
-				return -EPIPE;
-			if (ev[i].data.fd == t->watch.collector.transport.epoll_fd)
-				reader_woken(&t->watch.collector.reader);
-		}
-		t->watch.pipeline.interrupted = false;
-		watch_drain(&t->watch, false);
-		if (clock_ns(CLOCK_MONOTONIC) - t->watch.reported_ns > NS_PER_S)
-			watch_report_losses(&t->watch, false);
-		if (!t->watch.pipeline.interrupted)
-			pipeline_flush(&t->watch.pipeline);
-	}
-	return t->watch.pipeline.sink_error;
-}
-
-/* A record waits for whom it is about, for WHO_WAIT_NS at most. */
-static void wait_for_names(const struct watch *w)
-{
-	struct pollfd pfd = { .fd = watch_who_fd(w), .events = POLLIN };
-
-	poll(&pfd, 1, READER_HELD_MS);
-}
-
-/* After the programs are detached: what is still in the rings, and the exact sums. */
-static void finish(struct trace *t)
-{
-	bool output_open = !t->watch.pipeline.sink_error, given_up = false;
-	long n;
-
-	watch_detach(&t->watch);
-	t->watch.pipeline.interrupted = false;
-	while ((n = watch_drain(&t->watch, true)) > 0 || t->watch.collector.reader.held) {
-		if (t->watch.collector.reader.held)
-			wait_for_names(&t->watch);
-		if (t->watch.pipeline.sink_error || (t->count && t->watch.pipeline.events >= t->count))
-			break;
-		/* The alarm came, or one more Ctrl-C. A reader that is only slow is waited for. */
-		given_up = t->watch.pipeline.interrupted && (n == 1 || stop > 1);
-		if (given_up)
-			break;
-		t->watch.pipeline.interrupted = false;
-	}
-	/* With -n the rest was not asked for: it is neither shown nor lost. */
-	watch_report_losses(&t->watch, !t->count && !given_up && output_open);
-	if (!given_up)
-		pipeline_flush(&t->watch.pipeline);
-	if (t->watch.pipeline.interrupted)
-		log_warn("trace: stdout is not being read: the last events may be missing there");
-}
-
-static void summary(const struct trace *t)
-{
-	struct buf list = BUF_INIT(4096);
-	uint64_t lost, refused;
-
-	watch_sums(&t->watch, &lost, &refused, &list);
-	fprintf(stderr, "%llu events, %llu lost, %llu refused%s\n", (unsigned long long)t->watch.pipeline.events,
-		(unsigned long long)lost, (unsigned long long)refused, buf_cstr(&list));
-	buf_free(&list);
-}
-
 static struct event_sink *open_sink(const struct trace *t)
 {
 	struct text_options options = { .who = true, .colour = !t->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
@@ -413,43 +261,32 @@ static struct event_sink *open_sink(const struct trace *t)
 
 static int run_trace(struct trace *t)
 {
+	const struct loop_options options = { .time_ns = t->time_ns, .key_fd = -1 };
 	struct event_sink *sink = open_sink(t);
-	int epoll = epoll_create1(EPOLL_CLOEXEC), err;
+	int err;
 
-	if (!sink || epoll < 0) {
+	if (!sink) {
 		log_error("trace: starting: %s", strerror(ENOMEM));
 		return STATUS_FAILED;
 	}
 	pipeline_add_sink(&t->watch.pipeline, sink);
 	t->watch.pipeline.limit = t->count;
-	err = watch_fd(epoll, t->watch.collector.transport.epoll_fd, EPOLLIN);
-	if (!err)
-		err = watch_fd(epoll, watch_who_fd(&t->watch), EPOLLIN);
-	if (!err)
-		err = watch_fd(epoll, stop_fd, EPOLLIN);
-	if (err) {
-		log_error("trace: epoll: %s", strerror(-err));
-		return STATUS_FAILED;
-	}
-	/* A pipe whose reader leaves ends us at once; a file cannot be watched, and need not be. */
-	watch_fd(epoll, STDOUT_FILENO, 0);
 	pipeline_flush(&t->watch.pipeline);
-	err = event_loop(t, epoll);
-	close(epoll);
-	finish(t);
+	err = loop_run(&t->watch, &options);
+	loop_finish(&t->watch, "trace");
 	if (!err)
 		err = t->watch.pipeline.sink_error;
 	if (err && err != -EPIPE)
-		log_error("trace: writing to stdout: %s", strerror(-err));
-	summary(t);
+		log_error("trace: %s: %s", t->watch.pipeline.sink_error ? "writing to stdout" : "waiting for events",
+			  strerror(-err));
+	loop_sums(&t->watch);
 	return err && err != -EPIPE ? STATUS_FAILED : STATUS_OK;
 }
 
 int cmd_trace(int argc, char **argv)
 {
 	static struct trace t; /* large, and one per process */
-	char why[256];
-	int status, err;
+	int status;
 
 	memset(&t, 0, sizeof(t));
 	t.run.collect.transport = transport_defaults;
@@ -457,28 +294,13 @@ int cmd_trace(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (t.attach)
-		return catch_signals() ? STATUS_FAILED : trace_attached(&t, stop_fd);
-	status = check_host("trace");
-	if (status)
-		return status;
-	warn_about_view();
+		return loop_catch_signals() ? STATUS_FAILED : trace_attached(&t, loop_stop_fd());
 	t.options.collect = t.run.collect;
 	t.options.collect.identity = true;
-	err = catch_signals();
-	if (err)
-		snprintf(why, sizeof(why), "eventfd: %s", strerror(-err));
-	else
-		err = watch_open(&t.watch, &t.options, why, sizeof(why));
-	if (!err) {
-		err = watch_start(&t.watch, why, sizeof(why));
-		if (err)
-			watch_close(&t.watch);
-	}
-	if (err) {
-		log_error("trace: %s", why);
-		return STATUS_FAILED;
-	}
-	status = watch_announce(&t.watch, "Ctrl-C ends") ? run_trace(&t) : STATUS_FAILED;
+	status = loop_open(&t.watch, &t.options, "trace");
+	if (status)
+		return status;
+	status = run_trace(&t);
 	watch_close(&t.watch);
 	filter_close(&t.options.collect.filter);
 	return status;
