@@ -19,6 +19,8 @@ enum {
 int cmd_trace(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_dns(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_btf(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 int cmd_status(int argc, char **argv);
@@ -32,7 +34,19 @@ struct run_options {
 };
 
 /* getopt_long values above any character. */
-enum { OPT_TIER = 0x100, OPT_NO_RINGBUF, OPT_NO_BTF, OPT_BTF, OPT_LAST };
+enum {
+	OPT_TIER = 0x100,
+	OPT_NO_RINGBUF,
+	OPT_NO_BTF,
+	OPT_BTF,
+	OPT_CGROUP, /* these: cli/filters.h */
+	OPT_CONTAINER,
+	OPT_POD,
+	OPT_NAMESPACE,
+	OPT_UNIT,
+	OPT_DNS_PORT,
+	OPT_LAST
+};
 
 #define RUN_LONG_OPTIONS                                                                           \
 	{ "tier", required_argument, NULL, OPT_TIER },                                             \

@@ -16,6 +16,8 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{ "trace", cmd_trace, "print events as they happen" },
+	{ "dns", cmd_dns, "sum up the DNS lookups of a while" },
+	{ "top", cmd_top, "the same live: tapio top dns" },
 	{ "run", cmd_run, "the agent: watch all the time, as a configuration says" },
 	{ "check", cmd_check, "say what runs on this machine, at which tier, and why not better" },
 	{ "status", cmd_status, "say how the agent of this machine is" },

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "cli/cli.h"
+#include "cli/filters.h"
 #include "cli/loop.h"
 #include "cli/trace.h"
 #include "export/attach.h"
@@ -25,14 +26,7 @@ static const char help[] =
 	"check' lists them). Ctrl-C ends it.\n\n"
 	"  -o, --output table|json  choose the format\n"
 	"  -e, --event EVENT[,EVENT]  these events only ('tapio schema' lists them)\n"
-	"  -p, --pid PID[,PID]      these processes only\n"
-	"  -c, --comm COMM[,COMM]   threads of this name only (as in /proc/PID/comm)\n"
-	"  -u, --uid USER[,USER]    these real users only, by number or name\n"
-	"      --cgroup CGROUP      this cgroup v2 and all below it only, by path or id; repeatable\n"
-	"      --container CONTAINER  these containers only, by id (12 digits or more) or name; repeatable\n"
-	"      --pod NAMESPACE/NAME   these pods only; repeatable\n"
-	"      --namespace NAME       pods of these Kubernetes namespaces only; repeatable\n"
-	"      --unit UNIT            these systemd units only, as in nginx.service; repeatable\n"
+	FILTER_HELP
 	"      --attach[=SOCKET]    take events from the agent that runs, instead of loading programs: those that\n"
 	"                           it reports; of the filters -e, --container, --pod, --namespace, --unit\n"
 	"  -n, --count COUNT        end after COUNT events\n"
@@ -46,14 +40,9 @@ static const char help[] =
 	"all match.\n";
 
 enum {
-	OPT_CGROUP = OPT_LAST,
-	OPT_SELF,
+	OPT_SELF = OPT_LAST,
 	OPT_WIDE,
 	OPT_NO_COLOR,
-	OPT_CONTAINER,
-	OPT_POD,
-	OPT_NAMESPACE,
-	OPT_UNIT,
 	OPT_ATTACH,
 };
 
@@ -83,36 +72,14 @@ static int add_events(struct trace *t, const char *name)
 	return usage_error("trace", "--event %s: no such event; 'tapio schema' lists them", name);
 }
 
-static int add_filter(struct trace *t, uint32_t kind, const char *option, const char *value)
-{
-	char why[256];
-
-	if (!filter_add(&t->run.collect.filter, kind, value, why, sizeof(why))) {
-		if (kind == TAPIO_FILTER_PID && kill(atoi(value), 0) && errno == ESRCH)
-			log_warn("%s %s: there is no such process now", option, value);
-		return STATUS_OK;
-	}
-	return usage_error("trace", "%s %s: %s", option, value, why);
-}
-
 /* Takes each item of a comma-separated list. An empty one is refused: a filter left out shows everything. */
-static int each_item(struct trace *t, char *list, int opt)
+static int each_event(struct trace *t, char *list)
 {
 	int status = STATUS_OK;
 	char *item;
 
-	while (!status && (item = strsep(&list, ","))) {
-		if (!*item)
-			status = usage_error("trace", "-%c: an empty value", opt);
-		else if (opt == 'e')
-			status = add_events(t, item);
-		else if (opt == 'p')
-			status = add_filter(t, TAPIO_FILTER_PID, "--pid", item);
-		else if (opt == 'c')
-			status = add_filter(t, TAPIO_FILTER_COMM, "--comm", item);
-		else
-			status = add_filter(t, TAPIO_FILTER_UID, "--uid", item);
-	}
+	while (!status && (item = strsep(&list, ",")))
+		status = *item ? add_events(t, item) : usage_error("trace", "-e: an empty value");
 	return status;
 }
 
@@ -124,42 +91,17 @@ static int output_format(struct trace *t, const char *name)
 	return STATUS_OK;
 }
 
-static int add_who(struct trace *t, enum select_kind kind, const char *option, const char *value)
-{
-	const char *slash = strchr(value, '/');
-
-	if (!*value)
-		return usage_error("trace", "%s: an empty value", option);
-	if (kind == SELECT_POD && (!slash || slash == value || !slash[1]))
-		return usage_error("trace", "%s %s: not of the form NAMESPACE/NAME", option, value);
-	if (kind == SELECT_UNIT && !strchr(value, '.'))
-		return usage_error("trace", "%s %s: a unit's name ends in its type, as in %s.service", option, value,
-				   value);
-	if (select_want(&t->options.selector, kind, value))
-		return usage_error("trace", "%s: more than %d values", option, SELECT_RULES_MAX);
-	return STATUS_OK;
-}
-
 static int take_option(struct trace *t, int opt)
 {
+	int status = filter_option("trace", &t->run.collect, &t->options.selector, opt, optarg);
+
+	if (status >= 0)
+		return status;
 	switch (opt) {
 	case 'o':
 		return output_format(t, optarg);
 	case 'e':
-	case 'p':
-	case 'c':
-	case 'u':
-		return each_item(t, optarg, opt);
-	case OPT_CGROUP:
-		return add_filter(t, TAPIO_FILTER_CGROUP, "--cgroup", optarg);
-	case OPT_CONTAINER:
-		return add_who(t, SELECT_CONTAINER, "--container", optarg);
-	case OPT_POD:
-		return add_who(t, SELECT_POD, "--pod", optarg);
-	case OPT_NAMESPACE:
-		return add_who(t, SELECT_NAMESPACE, "--namespace", optarg);
-	case OPT_UNIT:
-		return add_who(t, SELECT_UNIT, "--unit", optarg);
+		return each_event(t, optarg);
 	case 'n':
 		if (parse_u64(optarg, UINT64_MAX, &t->count) || !t->count)
 			return usage_error("trace", "-n %s: not a number of events above 0", optarg);
@@ -190,8 +132,8 @@ static int check_attach(const struct trace *t, bool collectors)
 {
 	const struct filter *f = &t->run.collect.filter;
 
-	if (f->nvalues || f->ncgroups || t->run.collect.self)
-		return usage_error("trace", "--attach: the agent does not filter by pid, comm, uid or cgroup, nor does it report itself");
+	if (f->nvalues || f->ncgroups || t->run.collect.self || t->run.collect.dns_ports[0])
+		return usage_error("trace", "--attach: the agent does not filter by pid, comm, uid or cgroup, nor report itself, and has its own dns.ports");
 	if (collectors)
 		return usage_error("trace", "--attach: choose events with -e: which sensors run is the agent's to say");
 	return -1;
@@ -203,14 +145,7 @@ static int parse_args(struct trace *t, int argc, char **argv)
 	static const struct option options[] = {
 		{ "output", required_argument, NULL, 'o' },
 		{ "event", required_argument, NULL, 'e' },
-		{ "pid", required_argument, NULL, 'p' },
-		{ "comm", required_argument, NULL, 'c' },
-		{ "uid", required_argument, NULL, 'u' },
-		{ "cgroup", required_argument, NULL, OPT_CGROUP },
-		{ "container", required_argument, NULL, OPT_CONTAINER },
-		{ "pod", required_argument, NULL, OPT_POD },
-		{ "namespace", required_argument, NULL, OPT_NAMESPACE },
-		{ "unit", required_argument, NULL, OPT_UNIT },
+		FILTER_LONG_OPTIONS,
 		{ "count", required_argument, NULL, 'n' },
 		{ "time", required_argument, NULL, 't' },
 		{ "attach", optional_argument, NULL, OPT_ATTACH },
@@ -225,7 +160,7 @@ static int parse_args(struct trace *t, int argc, char **argv)
 	t->table = isatty(STDOUT_FILENO);
 	optind = 0;
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":o:e:p:c:u:n:t:vh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":o:e:n:t:vh" FILTER_SHORT_OPTIONS, options, NULL)) != -1) {
 		if (opt == 'h') {
 			fputs(help, stdout);
 			return STATUS_OK;

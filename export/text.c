@@ -20,8 +20,7 @@ enum {
 
 /* ---- values ---- */
 
-/* 17ns 1.2us 3.4ms 5.6s 1m02s 3h04m 5d06h */
-static void format_ns(char *to, size_t size, uint64_t ns)
+void text_ns(char *to, size_t size, uint64_t ns)
 {
 	static const char *const units[] = { "us", "ms", "s" };
 	uint64_t unit = 1000, s = ns / 1000000000;
@@ -102,7 +101,7 @@ static void format_unit(char *to, size_t size, const struct event_field *f, int6
 	bool negative = f->kind == KIND_S32 && v < 0;
 
 	if (f->unit && !strcmp(f->unit, "ns") && !negative)
-		format_ns(to, size, (uint64_t)v);
+		text_ns(to, size, (uint64_t)v);
 	else if (f->unit && !strcmp(f->unit, "By") && !negative)
 		format_bytes(to, size, (uint64_t)v);
 	else if (f->kind == KIND_S32)

@@ -20,6 +20,9 @@ struct text_options {
 	unsigned width; /* columns of the terminal: longer lines end in "…"; 0: do not cut */
 };
 
+/* A time for people: 17ns 1.2us 3.4ms 5.6s 1m02s 3h04m 5d06h. */
+void text_ns(char *to, size_t size, uint64_t ns);
+
 /* Appends the line with the headings. */
 void text_header(struct buf *out, const struct text_options *opts);
 

@@ -186,23 +186,25 @@ static unsigned dots_of(const char *name)
 /* What search domains wasted for this client: the name that was found, and one that was tried before it. */
 static void note_search(struct dns_client *c, const struct tapio_dns_lookup *e)
 {
-	struct bytes name = text_of(e, e->m.name);
-	enum dns_outcome outcome = outcome_of(e);
+	char found[DNS_TEXT_KEPT];
 	size_t n;
+	bool whole;
 
-	if (outcome == DNS_NXDOMAIN)
-		keep_text(c->failed, name);
+	if (outcome_of(e) == DNS_NXDOMAIN)
+		keep_text(c->failed, text_of(e, e->m.name));
 	if (!e->wasted)
 		return;
-	keep_text(c->found, name);
-	memcpy(c->tried, c->failed, sizeof(c->tried));
-	n = strlen(c->found);
+	keep_text(found, text_of(e, e->m.name));
+	n = strlen(found);
 	/* Tried with a domain behind it, and found as it is: then it is the name that the program gave. */
-	if (strncmp(c->tried, c->found, n) || c->tried[n] != '.')
-		return;
-	c->wasted_whole += e->wasted;
-	if (!c->dots || dots_of(c->found) < c->dots)
-		c->dots = dots_of(c->found);
+	whole = !strncmp(c->failed, found, n) && c->failed[n] == '.';
+	if (whole && (!c->wasted_whole || dots_of(found) < c->dots))
+		c->dots = dots_of(found);
+	if (whole || !c->wasted_whole) { /* an example of what the advice is for */
+		memcpy(c->found, found, sizeof(found));
+		memcpy(c->tried, c->failed, sizeof(c->tried));
+	}
+	c->wasted_whole += whole ? e->wasted : 0;
 }
 
 static void count_client(struct dns_summary *s, const struct event_view *view, const struct dns_tally *tally)

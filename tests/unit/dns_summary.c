@@ -310,6 +310,7 @@ TEST(unit, dns_summary_advises)
 	r.lookup.wasted = 2;
 	give(s, &r, &cart, 4);
 	CHECK(only_client(s)->tally.wasted == 8 && only_client(s)->wasted_whole == 6, "wasted");
+	CHECK(!strcmp(only_client(s)->found, "www.example.com"), "the example is not of what the advice is for");
 	s->sink.close(&s->sink);
 }
 
