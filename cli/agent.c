@@ -372,6 +372,8 @@ static int open_watch(struct agent *a, char *why, size_t size)
 	collect->events_per_second = a->config.events_per_second;
 	for (unsigned i = 0; i < TAPIO_RINGS; i++)
 		collect->transport.ring_bytes[i] = a->config.ring_bytes[i];
+	config_dns_ports(&a->config, collect->dns_ports);
+	a->options.dns_timeout_ns = a->config.dns_timeout_ns;
 	a->options.cgroups = a->config.cgroups;
 	a->options.host_root = a->config.host_root;
 	agent_select(a);

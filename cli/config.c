@@ -113,6 +113,40 @@ static int read_single(struct reader *r, const struct node *node, const struct c
 	return node_fail(&r->source, node, err, "%s: %s", node_shown(node, shown), wanted);
 }
 
+/* A list as the one line that config_value_read takes: "[53,5353]". False if an item is no number. */
+static bool list_line(const struct node *list, char *ret, size_t size)
+{
+	bool numbers = true;
+	size_t used = 0;
+
+	snprintf(ret, size, "[");
+	for (const struct node *node = list->first; node && used + 1 < size; node = node->next) {
+		const char *text = node->type == NODE_TEXT && !node->null ? node->text : "?";
+
+		numbers &= *text && !text[strspn(text, "0123456789")];
+		used = strlen(ret);
+		snprintf(ret + used, size - used, "%s%s", node == list->first ? "" : ",", text);
+	}
+	used = strlen(ret);
+	snprintf(ret + used, size - used, "]");
+	return numbers;
+}
+
+static int read_ports(struct reader *r, const struct node *list, const struct config_key *key, void *base)
+{
+	char shown[NODE_SHOWN_MAX], line[NAME_MAX_BYTES], wanted[LIST_MAX_BYTES];
+	bool is_list = list->type == NODE_LIST;
+
+	if (list->null)
+		return 0;
+	if (is_list && list_line(list, line, sizeof(line)) && !config_value_read(key, line, base))
+		return 0;
+	if (is_list)
+		text_shown(line, shown, sizeof(shown));
+	wanted_text(key, NULL, wanted, sizeof(wanted));
+	return node_fail(&r->source, list, -EINVAL, "%s: %s", is_list ? shown : node_shown(list, shown), wanted);
+}
+
 /* ---- events ---- */
 
 static void add_name(const char *name, void *arg)
@@ -317,6 +351,8 @@ static int read_key(struct reader *r, struct node *node, const struct config_key
 	case CONFIG_KIND_RULES:
 	case CONFIG_KIND_SINKS:
 		return read_list(r, node, key);
+	case CONFIG_KIND_PORTS:
+		return read_ports(r, node, key, base);
 	default:
 		return read_single(r, node, key, base);
 	}
@@ -402,7 +438,32 @@ static int check_events(struct reader *r)
 			 "every event is switched off: there is nothing to watch");
 }
 
+static int check_ports(struct reader *r)
+{
+	uint16_t ports[TAPIO_DNS_PORTS_MAX];
+
+	if (!config_dns_ports(&r->config, ports))
+		return 0;
+	return node_fail(&r->source, node_find(r->root, "dns.mdns"), -EINVAL,
+			 "there is no room for its port: dns.ports has %d already", TAPIO_DNS_PORTS_MAX);
+}
+
 /* ---- the whole ---- */
+
+int config_dns_ports(const struct config *config, uint16_t ret[TAPIO_DNS_PORTS_MAX])
+{
+	unsigned i = 0;
+
+	memcpy(ret, config->dns_ports, sizeof(config->dns_ports));
+	if (!config->dns_mdns)
+		return 0;
+	while (i < TAPIO_DNS_PORTS_MAX && ret[i] && ret[i] != CONFIG_MDNS_PORT)
+		i++;
+	if (i == TAPIO_DNS_PORTS_MAX)
+		return -ENOSPC;
+	ret[i] = CONFIG_MDNS_PORT;
+	return 0;
+}
 
 int config_defaults(struct config *ret)
 {
@@ -446,6 +507,8 @@ static int read_tree(struct reader *r)
 		err = check_events(r);
 	if (!err)
 		err = check_sinks(r);
+	if (!err)
+		err = check_ports(r);
 	return err ? err : check_memory(r);
 }
 

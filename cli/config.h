@@ -62,6 +62,9 @@ struct config {
 	char *socket;    /* path of the Unix socket; NULL: off */
 	char *host_root; /* where the host's file system is seen: "/" unless in a container */
 	enum config_stats bpf_stats;
+	uint64_t dns_timeout_ns;
+	uint16_t dns_ports[TAPIO_DNS_PORTS_MAX]; /* 0: no more */
+	bool dns_mdns;                           /* the port of mDNS too */
 };
 
 /* Fills in the defaults, whatever *ret held. 0 or -ENOMEM. */
@@ -89,6 +92,10 @@ int config_set(struct config *config, const char *key, const char *value, char *
  * differs otherwise a SIGHUP applies.
  */
 bool config_needs_restart(const struct config *running, const struct config *wanted, char *keys, size_t size);
+
+/* dns.ports, and that of dns.mdns. 0, or -ENOSPC: there is no room for it, which config_read refuses. */
+#define CONFIG_MDNS_PORT 5353
+int config_dns_ports(const struct config *config, uint16_t ret[TAPIO_DNS_PORTS_MAX]);
 
 /* Prints the effective configuration as YAML that config_read takes again. The caller checks ferror. */
 void config_print(const struct config *config, FILE *to);

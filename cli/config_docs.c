@@ -33,6 +33,7 @@ static const char intro[] =
 	"  or a list, no value means the default.\n"
 	"- A size is a whole number of bytes, or with `KiB`, `MiB` or `GiB` right behind it. Numbers have no leading zeros and\n"
 	"  no `_`.\n"
+	"- A time is a whole number with `ms`, `s` or `m` right behind it, as in `500ms`.\n"
 	"- `off`, `no` and `false` are one word, as they are to many tools that write YAML; so are `on`, `yes` and `true`.\n"
 	"- Paths have one spelling: absolute, without `.`, `..` or `//`.\n";
 
@@ -106,6 +107,7 @@ static const char *type_of(const struct config_key *key)
 {
 	static const char *const types[] = {
 		[CONFIG_KIND_ENUM] = "word", [CONFIG_KIND_SIZE] = "size", [CONFIG_KIND_COUNT] = "number",
+		[CONFIG_KIND_BOOL] = "true or false", [CONFIG_KIND_DURATION] = "time", [CONFIG_KIND_PORTS] = "list of numbers",
 		[CONFIG_KIND_TEXT] = "text", [CONFIG_KIND_SENSORS] = "list of words",
 		[CONFIG_KIND_EVENTS] = "map of true and false", [CONFIG_KIND_RULES] = "list of rules",
 		[CONFIG_KIND_SINKS] = "list of sinks",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/parse.h"
 #include "event/table.h"
 
@@ -129,8 +130,10 @@ static bool valid_comm(const char *text)
 
 #define MEMBER(s, m) (((struct s *)0)->m)
 #define KIND(x)                                                                                    \
-	_Generic((x), uint64_t : CONFIG_KIND_SIZE, uint32_t : CONFIG_KIND_COUNT, char * : CONFIG_KIND_TEXT)
+	_Generic((x), uint64_t : CONFIG_KIND_SIZE, uint32_t : CONFIG_KIND_COUNT, char * : CONFIG_KIND_TEXT, bool : CONFIG_KIND_BOOL, \
+		 uint16_t * : CONFIG_KIND_PORTS)
 #define AT(s, m) .offset = offsetof(struct s, m), .kind = KIND(MEMBER(s, m))
+#define DURATION(s, m) .offset = offsetof(struct s, m), .kind = CONFIG_KIND_DURATION
 #define ENUM(s, m, n) .offset = offsetof(struct s, m), .kind = CONFIG_KIND_ENUM, .names = n
 
 static const char *const args_names[] = { "off", "redacted", "full", NULL };
@@ -149,6 +152,13 @@ static const struct config_key top[] = {
 	  .help = "single events switched on (`true`) or off (`false`), over what `collectors` chose" },
 	{ "process.args", ENUM(config, args, args_names), .fallback = "redacted",
 	  .help = "the arguments of programs: not told, told with secrets replaced, or told as they are" },
+	{ "dns.timeout", DURATION(config, dns_timeout_ns), .flags = CONFIG_RESTART, .min = 100 * NS_PER_MS,
+	  .max = 60 * NS_PER_S, .fallback = "5s",
+	  .help = "how long a question waits for its answer before `dns.timeout` is told of it" },
+	{ "dns.ports", AT(config, dns_ports), .flags = CONFIG_RESTART, .fallback = "[53]",
+	  .help = "what is sent to or comes from these ports is DNS" },
+	{ "dns.mdns", AT(config, dns_mdns), .flags = CONFIG_RESTART, .fallback = "false",
+	  .help = "multicast DNS too: port 5353, of which only `dns.query` and `dns.response` are told" },
 	{ "filters.include", RULES(include, ninclude),
 	  .help = "rules; when there are any, only events that match one of them are told",
 	  .example = "- namespace: shop\n- unit: nginx.service\n" },
@@ -275,6 +285,13 @@ static const char *const expected[TAPIO_EV_MAX] = {
 	[TAPIO_EV_PROCESS_EXIT] = "43,200: 4 for each probe, and 1 for each other process",
 	[TAPIO_EV_PROCESS_FORK] = "43,200: 4 for each probe, and 1 for each other process",
 	[TAPIO_EV_IDENTITY] = "0; 1 for each cgroup of which events were told before its names were known",
+	[TAPIO_EV_DNS_LOOKUP] = "0; 1 for each question of a program that looks up names, with `ndots:5` and three search "
+				"domains 8 for a name outside of the cluster",
+	[TAPIO_EV_DNS_TIMEOUT] = "0; 1 for each question that nobody answers",
+	[TAPIO_EV_DNS_QUERY] = "0; 1 for each question and attempt, 2 if its server is on this node too",
+	[TAPIO_EV_DNS_RESPONSE] = "0; 1 for each answer, 2 if its server is on this node too",
+	[TAPIO_EV_DNS_ERROR] = "0; 1 for each message that is malformed, late or belongs to no question",
+	[TAPIO_EV_DNS_ENCRYPTED] = "0; 1 for each connection to port 853",
 	[TAPIO_EV_STARTED] = "1 for each start of the agent",
 };
 

@@ -17,6 +17,9 @@ enum config_kind {
 	CONFIG_KIND_ENUM = 1, /* an enum, by name */
 	CONFIG_KIND_SIZE,     /* uint64_t, bytes */
 	CONFIG_KIND_COUNT,    /* uint32_t */
+	CONFIG_KIND_BOOL,     /* bool */
+	CONFIG_KIND_DURATION, /* uint64_t, nanoseconds */
+	CONFIG_KIND_PORTS,    /* uint16_t[TAPIO_DNS_PORTS_MAX], 0: no more; in YAML a list */
 	CONFIG_KIND_TEXT,     /* char *, owned; NULL: off, or not given */
 	CONFIG_KIND_SENSORS,  /* list of collectors and sensors: struct config.events */
 	CONFIG_KIND_EVENTS,   /* map of event to true or false: struct config.events */
@@ -36,7 +39,7 @@ struct config_key {
 	size_t offset;       /* in the structure of its set */
 	size_t count_offset; /* RULES and SINKS: of the unsigned that counts them */
 	const char *const *names; /* ENUM: in the order of the enum, ends with NULL */
-	uint64_t min, max;        /* SIZE and COUNT: the value; TEXT: max bytes; RULES and SINKS: how many */
+	uint64_t min, max;        /* SIZE, COUNT and DURATION: the value; TEXT: max bytes; RULES and SINKS: how many */
 	bool (*valid)(const char *text); /* TEXT */
 	const char *allowed;  /* TEXT: completes "wanted is ..." */
 	const char *fallback; /* the default as it is written; NULL: required, unless it is optional */

@@ -7,8 +7,10 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/parse.h"
 #include "cli/config_table.h"
+#include "cli/filters.h"
 #include "export/utf8.h"
 
 static const struct {
@@ -143,6 +145,47 @@ static int read_count(const struct config_key *key, const char *text, uint32_t *
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	uint64_t ns;
+} times[] = { { "m", 60 * NS_PER_S }, { "s", NS_PER_S }, { "ms", NS_PER_MS } };
+
+static int read_duration(const struct config_key *key, const char *text, uint64_t *ret)
+{
+	size_t n = strspn(text, "0123456789");
+	char digits[12];
+	uint64_t value;
+
+	if (n >= sizeof(digits))
+		return -EINVAL;
+	memcpy(digits, text, n);
+	digits[n] = '\0';
+	for (unsigned i = 0; i < COUNT_OF(times); i++) {
+		if (strcmp(text + n, times[i].name))
+			continue;
+		if (read_number(digits, key->max / times[i].ns, &value) || value * times[i].ns < key->min)
+			return -EINVAL;
+		*ret = value * times[i].ns;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* The list as YAML has it in one line: "[53, 5353]". */
+static int read_ports(const char *text, uint16_t ret[TAPIO_DNS_PORTS_MAX])
+{
+	char list[64];
+	size_t n = 0;
+
+	if (*text++ != '[')
+		return -EINVAL;
+	for (; *text && strcmp(text, "]") && n + 1 < sizeof(list); text++)
+		if (*text != ' ')
+			list[n++] = *text;
+	list[n] = '\0';
+	return strcmp(text, "]") ? -EINVAL : dns_ports_read(list, ret);
+}
+
 static int read_enum(const struct config_key *key, const char *text, unsigned *ret)
 {
 	for (unsigned i = 0; key->names[i]; i++) {
@@ -186,6 +229,12 @@ int config_value_read(const struct config_key *key, const char *text, void *base
 		return read_size(key, text, member);
 	case CONFIG_KIND_COUNT:
 		return read_count(key, text, member);
+	case CONFIG_KIND_BOOL:
+		return config_bool_read(text, member);
+	case CONFIG_KIND_DURATION:
+		return read_duration(key, text, member);
+	case CONFIG_KIND_PORTS:
+		return read_ports(text, member);
 	case CONFIG_KIND_TEXT:
 		return read_text(key, text, member);
 	default:
@@ -202,6 +251,22 @@ static void print_size(uint64_t bytes, FILE *to)
 	while (units[i].shift && (!bytes || bytes & ((1ull << units[i].shift) - 1)))
 		i++;
 	fprintf(to, "%" PRIu64 "%s", bytes >> units[i].shift, units[i].name);
+}
+
+static void print_duration(uint64_t ns, FILE *to)
+{
+	unsigned i = 0;
+
+	while (i + 1 < COUNT_OF(times) && (!ns || ns % times[i].ns))
+		i++;
+	fprintf(to, "%" PRIu64 "%s", ns / times[i].ns, times[i].name);
+}
+
+static void print_ports(const uint16_t *ports, FILE *to)
+{
+	for (unsigned i = 0; i < TAPIO_DNS_PORTS_MAX && ports[i]; i++)
+		fprintf(to, "%s%u", i ? ", " : "[", ports[i]);
+	fputc(']', to);
 }
 
 /* "127.0.0.1:9477". Without dots it would be a number to base 60, and with a colon at its end a key. */
@@ -242,6 +307,15 @@ void config_value_print(const struct config_key *key, const void *base, FILE *to
 	case CONFIG_KIND_COUNT:
 		fprintf(to, "%" PRIu32, *(const uint32_t *)member);
 		break;
+	case CONFIG_KIND_BOOL:
+		fputs(*(const bool *)member ? "true" : "false", to);
+		break;
+	case CONFIG_KIND_DURATION:
+		print_duration(*(const uint64_t *)member, to);
+		break;
+	case CONFIG_KIND_PORTS:
+		print_ports(member, to);
+		break;
 	case CONFIG_KIND_TEXT:
 		print_text(key, *(char *const *)member, to);
 		break;
@@ -268,6 +342,19 @@ void config_value_allowed(const struct config_key *key, FILE *to)
 		break;
 	case CONFIG_KIND_COUNT:
 		fprintf(to, "a whole number from %" PRIu64 " to %" PRIu64, key->min, key->max);
+		break;
+	case CONFIG_KIND_BOOL:
+		fputs("true or false", to);
+		break;
+	case CONFIG_KIND_DURATION:
+		fputs("a time from ", to);
+		print_duration(key->min, to);
+		fputs(" to ", to);
+		print_duration(key->max, to);
+		fprintf(to, ", as in %s", key->fallback);
+		break;
+	case CONFIG_KIND_PORTS:
+		fprintf(to, "a list of 1 to %d different ports, as in [53, 5300]", TAPIO_DNS_PORTS_MAX);
 		break;
 	case CONFIG_KIND_TEXT:
 		fprintf(to, "%s%s", key->allowed, key->flags & CONFIG_OFF ? ", or off" : "");

@@ -64,6 +64,7 @@ static void check_defaults(const struct config *c, const char *of)
 	      "%s: sinks", of);
 	CHECK(same(c->listen, "127.0.0.1:9477") && same(c->socket, "/run/tapio/tapio.sock") && same(c->host_root, "/"),
 	      "%s: %s %s %s", of, c->listen, c->socket, c->host_root);
+	CHECK(c->dns_timeout_ns == 5000000000 && c->dns_ports[0] == 53 && !c->dns_ports[1] && !c->dns_mdns, "%s: dns", of);
 }
 
 TEST(unit, config_defaults_are_these)
@@ -86,7 +87,7 @@ TEST(unit, config_rows_document_the_defaults)
 
 	for (unsigned i = 0; i < config_top_keys.n; i++) {
 		const struct config_key *key = &config_top_keys.keys[i];
-		const char *dot = strchr(key->name, '.');
+		const char *dot = strchr(key->name, '.'), *quote = key->kind == CONFIG_KIND_PORTS ? "" : "\"";
 		_cleanup_free_ char *defaults = NULL, *text = NULL;
 		char yaml[256];
 
@@ -94,14 +95,15 @@ TEST(unit, config_rows_document_the_defaults)
 		if (!CONFIG_SINGLE(key))
 			continue;
 		if (dot)
-			snprintf(yaml, sizeof(yaml), "%.*s: {%s: \"%s\"}", (int)(dot - key->name), key->name, dot + 1, key->fallback);
+			snprintf(yaml, sizeof(yaml), "%.*s: {%s: %s%s%s}", (int)(dot - key->name), key->name, dot + 1, quote,
+				 key->fallback, quote);
 		else
 			snprintf(yaml, sizeof(yaml), "%s: \"%s\"", key->name, key->fallback);
 		TAKES(yaml);
 		check_defaults(&config, yaml);
 		checked++;
 	}
-	CHECK(checked == 10, "%u", checked);
+	CHECK(checked == 13, "%u", checked);
 }
 
 TEST(unit, config_sinks_have_their_defaults)
@@ -118,7 +120,10 @@ TEST(unit, config_sinks_have_their_defaults)
 
 TEST(unit, config_takes_every_key)
 {
+	uint16_t ports[TAPIO_DNS_PORTS_MAX];
+
 	TAKES("process: {args: full}\n"
+	      "dns: {timeout: 1500ms, ports: [53, 5300, 1053], mdns: yes}\n"
 	      "filters:\n"
 	      "  include: [{namespace: shop}, {unit: nginx.service, comm: nginx}]\n"
 	      "  exclude: [{pod: shop/cart-0.x}, {container: 0123456789abcdef, path: /usr/lib/}]\n"
@@ -130,6 +135,9 @@ TEST(unit, config_takes_every_key)
 	      "listen: '[::1]:80'\n"
 	      "socket: /s\nhost_root: /host\nbpf_stats: always\n");
 	CHECK(config.args == CONFIG_ARGS_FULL && config.bpf_stats == CONFIG_STATS_ALWAYS, "enums");
+	CHECK(config.dns_timeout_ns == 1500000000 && config.dns_mdns, "dns");
+	CHECK(!config_dns_ports(&config, ports) && ports[0] == 53 && ports[1] == 5300 && ports[2] == 1053 && ports[3] == 5353,
+	      "dns.ports: %u %u %u %u", ports[0], ports[1], ports[2], ports[3]);
 	CHECK(config.ninclude == 2 && config.nexclude == 2, "%u %u", config.ninclude, config.nexclude);
 	CHECK(same(config.include[0].namespace_name, "shop") && !config.include[0].unit, "include[0]");
 	CHECK(same(config.include[1].unit, "nginx.service") && same(config.include[1].comm, "nginx"), "include[1]");
@@ -297,6 +305,23 @@ TEST(unit, config_prints_this)
 	CHECK(strstr(text, "\nsinks:\n  - type: file\n    path: /x\n    max_bytes: 100MiB\n    keep: 5\n    queue: 8MiB\n"
 			   "listen: \"[::1]:1\"\nsocket: off\nhost_root: /\n"),
 	      "%s", text);
+}
+
+TEST(unit, config_prints_times_and_ports)
+{
+	static const char *const given[][2] = { { "60s", "1m" }, { "1500ms", "1500ms" }, { "2000ms", "2s" } };
+
+	for (unsigned i = 0; i < COUNT_OF(given); i++) {
+		_cleanup_free_ char *text = NULL;
+		char yaml[64], wanted[96];
+
+		snprintf(yaml, sizeof(yaml), "dns: {timeout: %s, ports: [53, 5300]}", given[i][0]);
+		snprintf(wanted, sizeof(wanted), "\ndns:\n  timeout: %s\n  ports: [53, 5300]\n  mdns: false\n", given[i][1]);
+		TAKES(yaml);
+		text = printed(&config);
+		CHECK(strstr(text, wanted), "%s", text);
+		TAKES(text);
+	}
 }
 
 /* ---- setting and comparing ---- */

@@ -20,13 +20,14 @@ static int parse(const char *text)
 
 #define SIZE(range) "wanted is a size from " range
 #define UNITS " (whole numbers; the units are KiB, MiB and GiB, right after the number)"
+#define PORTS "wanted is a list of 1 to 4 different ports, as in [53, 5300]"
 #define PATHS "wanted is an absolute path"
 #define LISTEN "wanted is a numeric address and a port, as in 127.0.0.1:9477 or, in quotes, \"[::1]:9477\", or off"
 #define UNIT                                                                                       \
 	"wanted is a systemd unit that can hold processes, with its suffix (.service, .scope, .socket, .mount or " \
 	".swap), as in nginx.service"
 #define TOP                                                                                        \
-	"allowed here: collectors, events, process, filters, buffers, limits, sinks, listen, socket, host_root, bpf_stats"
+	"allowed here: collectors, events, process, dns, filters, buffers, limits, sinks, listen, socket, host_root, bpf_stats"
 #define RULE "allowed here: namespace, pod, container, unit, comm, path"
 #define COMM "wanted is a name as in /proc/PID/comm: 1 to 15 bytes, as the kernel cuts it"
 #define CONTAINER "wanted is 12 to 64 hexadecimal digits of a container's id, or its name"
@@ -156,6 +157,21 @@ static const struct {
 	{ "filters: {exclude: [{comm: ''}]}", LINE(1, "filters.exclude[0].comm: '': " COMM) },
 	{ "filters: {exclude: [{path: usr}]}", LINE(1, "filters.exclude[0].path: 'usr': wanted is the start of an absolute path, "
 						       "without '.', '..' or '//'") },
+	/* DNS */
+	{ "dns: {timeout: 5}", LINE(1, "dns.timeout: '5': wanted is a time from 100ms to 1m, as in 5s") },
+	{ "dns: {timeout: 99ms}", LINE(1, "dns.timeout: '99ms': wanted is a time from 100ms to 1m, as in 5s") },
+	{ "dns: {timeout: 61s}", LINE(1, "dns.timeout: '61s': wanted is a time from 100ms to 1m, as in 5s") },
+	{ "dns: {timeout: 0.5s}", LINE(1, "dns.timeout: '0.5s': wanted is a time from 100ms to 1m, as in 5s") },
+	{ "dns: {ports: 53}", LINE(1, "dns.ports: '53': " PORTS) },
+	{ "dns: {ports: []}", LINE(1, "dns.ports: []: " PORTS) },
+	{ "dns: {ports: [53, 53]}", LINE(1, "dns.ports: [53,53]: " PORTS) },
+	{ "dns: {ports: [0]}", LINE(1, "dns.ports: [0]: " PORTS) },
+	{ "dns: {ports: [65536]}", LINE(1, "dns.ports: [65536]: " PORTS) },
+	{ "dns: {ports: [1, 2, 3, 4, 5]}", LINE(1, "dns.ports: [1,2,3,4,5]: " PORTS) },
+	{ "dns: {ports: ['53,54']}", LINE(1, "dns.ports: [53,54]: " PORTS) },
+	{ "dns: {ports: [{a: b}]}", LINE(1, "dns.ports: [?]: " PORTS) },
+	{ "dns: {mdns: maybe}", LINE(1, "dns.mdns: 'maybe': wanted is true or false") },
+	{ "dns: {ports: [1, 2, 3, 4], mdns: on}", LINE(1, "dns.mdns: there is no room for its port: dns.ports has 4 already") },
 	/* sinks */
 	{ "sinks: []", LINE(1, "sinks: an empty list: at least one of the sinks is wanted") },
 	{ "sinks: [{}]", LINE(1, "sinks[0]: 'type' is missing: wanted is stdout or file") },
