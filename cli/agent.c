@@ -17,6 +17,7 @@
 #include "base/parse.h"
 #include "base/privilege.h"
 #include "cli/check.h"
+#include "cli/dns_metrics.h"
 #include "cli/privileges.h"
 #include "export/descriptor.h"
 #include "export/file.h"
@@ -203,6 +204,20 @@ static int open_sinks(struct agent *a, char *why, size_t size)
 	return 0;
 }
 
+/* What metrics are made of: a sink that only counts. */
+static int open_dns_summary(struct agent *a, char *why, size_t size)
+{
+	if (!a->watch.dns)
+		return 0;
+	a->dns = dns_summary_open(&dns_metrics_options);
+	if (!a->dns) {
+		snprintf(why, size, "dns: %s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	pipeline_add_sink(&a->watch.pipeline, &a->dns->sink);
+	return 0;
+}
+
 static int open_servers(struct agent *a, char *why, size_t size)
 {
 	static struct http_handler pages[AGENT_PAGES + 1];
@@ -297,6 +312,8 @@ static int start(struct agent *a, char *why, size_t size)
 		err = check_memory(a, why, size);
 	if (!err)
 		err = open_sinks(a, why, size);
+	if (!err)
+		err = open_dns_summary(a, why, size);
 	if (!err)
 		err = open_servers(a, why, size);
 	if (err)

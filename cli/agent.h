@@ -10,6 +10,7 @@
 #include "cli/memory.h"
 #include "cli/watch.h"
 #include "collect/bpf_stats.h"
+#include "correlate/dns/summary.h"
 #include "export/http.h"
 #include "export/stream.h"
 
@@ -34,6 +35,7 @@ struct agent {
 	struct event *ring, *names, *drain, *second, *signals[3];
 	struct event_sink *sinks[CONFIG_SINKS_MAX]; /* also the pipeline's, which closes them */
 	unsigned nsinks;
+	struct dns_summary *dns; /* also the pipeline's; NULL: the sensor does not run */
 	struct http_server *http;     /* NULL: off */
 	struct stream_server *stream; /* NULL: off */
 	char *capabilities; /* as `tapio check --json`, made once at start */

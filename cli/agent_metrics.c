@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The page /metrics. What labels may say is bounded: sensors, causes, events, programs, sinks by type and
- * number, and of refusals the pod or unit, REFUSED_MAX of them (cli/refused.h). Never a path, an argument, a
+ * number, of refusals the pod or unit, REFUSED_MAX of them (cli/refused.h), and of DNS what cli/dns_metrics.h says. Never a path, an argument, a
  * name that was looked up, or a pid.
  */
 #include <dirent.h>
@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "cli/agent.h"
+#include "cli/dns_metrics.h"
 #include "export/metrics.h"
 
 static void metrics_agent(struct metrics *m, const struct agent *a)
@@ -239,6 +240,7 @@ int agent_metrics(void *arg, const struct http_request *request, struct buf *out
 {
 	enum metrics_format format = metrics_negotiate(request->accept);
 	const struct agent *a = arg;
+	struct dns_stats dns;
 	struct metrics m;
 
 	metrics_begin(&m, out, format);
@@ -250,6 +252,10 @@ int agent_metrics(void *arg, const struct http_request *request, struct buf *out
 	metrics_identity(&m, a->watch.who);
 	metrics_sinks(&m, a);
 	metrics_bpf(&m, a);
+	if (a->dns) {
+		dns_stats(a->watch.dns, &dns);
+		dns_metrics(&m, a->dns, &dns);
+	}
 	metrics_servers(&m, a);
 	*content_type = metrics_content_type(format);
 	return metrics_end(&m) ? 500 : 200;

@@ -10,6 +10,7 @@
 
 #include "base/cgroup.h"
 #include "base/cleanup.h"
+#include "cli/dns_metrics.h"
 #include "export/http.h"
 #include "export/stream.h"
 #include "identity/who.h"
@@ -77,6 +78,9 @@ unsigned memory_parts(const struct collector *c, const struct memory_options *op
 	     "%u questions and answers", RESOLVER_QUEUE_MAX);
 	part(&p, "processes", c->lineage ? LINEAGE_MAX * (sizeof(struct process) + 4) : 0,
 	     "%u followed, because records do not tell their cgroups here", LINEAGE_MAX);
+	part(&p, "dns", c->runs[TAPIO_SENSOR_DNS].tier ? dns_memory_max(DNS_LOOKUPS_MAX) + dns_summary_memory(&dns_metrics_options) : 0,
+	     "%u lookups, TCP streams, and sums of %u clients and %u servers", DNS_LOOKUPS_MAX, dns_metrics_options.clients,
+	     dns_metrics_options.servers);
 	part(&p, "sinks", options->queue_bytes, "the queues of all sinks");
 	part(&p, "clients", options->socket ? STREAM_CLIENTS_MAX * (uint64_t)STREAM_BACKLOG_MAX : 0,
 	     "%u of the socket x %u bytes", STREAM_CLIENTS_MAX, STREAM_BACKLOG_MAX);

@@ -12,7 +12,7 @@
 #include "cli/config.h"
 #include "collect/collector.h"
 
-#define MEMORY_PARTS_MAX 12
+#define MEMORY_PARTS_MAX 13
 
 struct memory_options {
 	uint32_t cgroups;       /* remembered */

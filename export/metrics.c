@@ -196,7 +196,7 @@ void metrics_family(struct metrics *m, const char *name, enum metrics_type type,
 		    const char *help)
 {
 	static const char *const types[] = { [METRICS_COUNTER] = "counter", [METRICS_GAUGE] = "gauge",
-					     [METRICS_INFO] = "info" };
+					     [METRICS_INFO] = "info", [METRICS_HISTOGRAM] = "histogram" };
 	const char *wrong = family_misuse(m, name, type, unit, help);
 	bool open = m->format == METRICS_OPENMETRICS;
 	/* In the text format a family is called as its samples are, and an info is a gauge. */
@@ -222,14 +222,16 @@ static const char *label_misuse(const char *name, const char *const *names, unsi
 {
 	if (!is_name(name) || !strncmp(name, "__", 2))
 		return "a label's name is not [a-zA-Z_][a-zA-Z0-9_]*, or begins with __";
+	if (!strcmp(name, "le"))
+		return "a label is called le, as that of buckets";
 	for (unsigned i = 0; i < n; i++)
 		if (!strcmp(names[i], name))
 			return "a sample has a label twice";
 	return n == METRICS_LABELS_MAX ? "more than METRICS_LABELS_MAX labels" : NULL;
 }
 
-/* {a="b",c="d"}, or nothing. False after a misuse. */
-static bool add_labels(struct metrics *m, va_list ap)
+/* {a="b",c="d"}, or nothing; `le` NULL: not a bucket. False after a misuse. */
+static bool add_labels(struct metrics *m, const char *le, va_list ap)
 {
 	const char *names[METRICS_LABELS_MAX], *name, *value, *wrong;
 	unsigned n = 0;
@@ -252,12 +254,14 @@ static bool add_labels(struct metrics *m, va_list ap)
 		add_escaped(m->out, value, true);
 		buf_addc(m->out, '"');
 	}
-	if (open == ',')
+	if (le)
+		buf_printf(m->out, "%cle=\"%s\"", open, le);
+	if (le || open == ',')
 		buf_addc(m->out, '}');
 	return true;
 }
 
-static void add_sample(struct metrics *m, const char *suffix, const char *value, va_list ap)
+static void add_sample(struct metrics *m, const char *suffix, const char *le, const char *value, va_list ap)
 {
 	size_t start = m->out->length;
 
@@ -267,7 +271,7 @@ static void add_sample(struct metrics *m, const char *suffix, const char *value,
 	}
 	buf_adds(m->out, m->families[m->nfamilies - 1]);
 	buf_adds(m->out, suffix);
-	if (add_labels(m, ap))
+	if (add_labels(m, le, ap))
 		buf_printf(m->out, " %s\n", value);
 	else
 		m->out->length = start;
@@ -278,13 +282,13 @@ void metrics_u64(struct metrics *m, uint64_t value, ...)
 	char text[24];
 	va_list ap;
 
-	if (m->type == METRICS_INFO && m->nfamilies && value != 1) {
-		misuse(m, "an info has a value other than 1");
+	if (m->nfamilies && (m->type == METRICS_HISTOGRAM || (m->type == METRICS_INFO && value != 1))) {
+		misuse(m, m->type == METRICS_INFO ? "an info has a value other than 1" : "metrics_u64 on a histogram");
 		return;
 	}
 	snprintf(text, sizeof(text), "%" PRIu64, value);
 	va_start(ap, value);
-	add_sample(m, suffix_of(m->type), text, ap);
+	add_sample(m, suffix_of(m->type), NULL, text, ap);
 	va_end(ap);
 }
 
@@ -299,7 +303,7 @@ void metrics_s64(struct metrics *m, int64_t value, ...)
 	}
 	snprintf(text, sizeof(text), "%" PRId64, value);
 	va_start(ap, value);
-	add_sample(m, "", text, ap);
+	add_sample(m, "", NULL, text, ap);
 	va_end(ap);
 }
 
@@ -319,13 +323,51 @@ void metrics_ns(struct metrics *m, uint64_t ns, ...)
 	char text[40];
 	va_list ap;
 
-	if (m->type == METRICS_INFO || !m->nfamilies || !ends_in(m->families[m->nfamilies - 1], "_seconds")) {
+	if (m->type == METRICS_INFO || m->type == METRICS_HISTOGRAM || !m->nfamilies || !ends_in(m->families[m->nfamilies - 1], "_seconds")) {
 		misuse(m, "metrics_ns on what is not counted in seconds");
 		return;
 	}
 	format_seconds(text, sizeof(text), ns);
 	va_start(ap, ns);
-	add_sample(m, suffix_of(m->type), text, ap);
+	add_sample(m, suffix_of(m->type), NULL, text, ap);
+	va_end(ap);
+}
+
+/* One of a histogram's samples, with the labels of all. */
+static void add_part(struct metrics *m, const char *suffix, const char *le, const char *value, va_list labels)
+{
+	va_list ap;
+
+	va_copy(ap, labels);
+	add_sample(m, suffix, le, value, ap);
+	va_end(ap);
+}
+
+void metrics_histogram(struct metrics *m, const struct metrics_times *times, ...)
+{
+	char le[40], count[24], sum[40];
+	uint64_t n = 0;
+	va_list ap;
+
+	if (m->type != METRICS_HISTOGRAM || !m->nfamilies || !ends_in(m->families[m->nfamilies - 1], "_seconds")) {
+		misuse(m, "metrics_histogram on what is no histogram of seconds");
+		return;
+	}
+	va_start(ap, times);
+	for (unsigned i = 0; i <= times->n; i++) {
+		n += times->counts[i];
+		snprintf(count, sizeof(count), "%" PRIu64, n);
+		snprintf(le, sizeof(le), "+Inf");
+		if (i < times->n)
+			format_seconds(le, sizeof(le), times->bounds_ns[i]);
+		/* OpenMetrics wants numbers of this label to look like floating point ones. */
+		if (i < times->n && !strchr(le, '.'))
+			strcat(le, ".0");
+		add_part(m, "_bucket", le, count, ap);
+	}
+	format_seconds(sum, sizeof(sum), times->sum_ns);
+	add_part(m, "_sum", NULL, sum, ap);
+	add_part(m, "_count", NULL, count, ap);
 	va_end(ap);
 }
 
@@ -342,7 +384,7 @@ void metrics_created(struct metrics *m, uint64_t wall_ns, ...)
 		return;
 	format_seconds(text, sizeof(text), wall_ns);
 	va_start(ap, wall_ns);
-	add_sample(m, "_created", text, ap);
+	add_sample(m, "_created", NULL, text, ap);
 	va_end(ap);
 }
 

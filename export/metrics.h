@@ -10,7 +10,7 @@
  *	metrics_ns(&m, 1500000000, NULL);
  *	err = metrics_end(&m);
  *
- * Names are written without the suffix that the type asks for: _total and _info are added. Numbers
+ * Names are written without the suffix that the type asks for: _total, _info, _bucket, ... are added. Numbers
  * are exact. Label values may be any bytes: they are escaped and made valid UTF-8.
  *
  * Nothing is allocated but the buffer, up to its maximum. A mistake of the caller (a sample before a
@@ -27,7 +27,7 @@
 #define METRICS_LABELS_MAX 8
 
 enum metrics_format { METRICS_TEXT, METRICS_OPENMETRICS };
-enum metrics_type { METRICS_COUNTER, METRICS_GAUGE, METRICS_INFO };
+enum metrics_type { METRICS_COUNTER, METRICS_GAUGE, METRICS_INFO, METRICS_HISTOGRAM };
 
 struct metrics {
 	struct buf *out;
@@ -58,6 +58,16 @@ void metrics_family(struct metrics *m, const char *name, enum metrics_type type,
 void metrics_u64(struct metrics *m, uint64_t value, ...) __attribute__((sentinel));
 void metrics_s64(struct metrics *m, int64_t value, ...) __attribute__((sentinel)); /* gauges only */
 void metrics_ns(struct metrics *m, uint64_t ns, ...) __attribute__((sentinel));    /* as seconds */
+
+/* Times: `n` bounds, and n + 1 counts: of what is not more than its bound and more than the one before; of all else. */
+struct metrics_times {
+	const uint64_t *bounds_ns, *counts;
+	unsigned n;
+	uint64_t sum_ns;
+};
+
+/* All samples of one histogram: its buckets, which Prometheus wants cumulative, its sum and count. In seconds. */
+void metrics_histogram(struct metrics *m, const struct metrics_times *times, ...) __attribute__((sentinel));
 
 /*
  * When the counter with these labels began at 0, in nanoseconds of CLOCK_REALTIME; after its sample.

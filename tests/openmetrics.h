@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A judge of OpenMetrics 1.0 text, written apart from what makes it and for what Tapio publishes:
- * counters, gauges and infos without timestamps or exemplars. Stricter than promtool, which does
+ * counters, gauges, infos and histograms without timestamps or exemplars. Stricter than promtool, which does
  * not read this format.
  */
 #ifndef TESTS_OPENMETRICS_H
@@ -20,6 +20,8 @@ struct openmetrics {
 	unsigned nseen;
 	bool unit, help;
 	bool sampled; /* the current family has a sample */
+	double value; /* of the last sample */
+	double bucket, bound; /* of the last bucket; -1 before the first of a histogram */
 	struct {
 		const char *name; /* with its labels */
 		size_t length;
@@ -86,6 +88,7 @@ static inline const char *openmetrics_begin(struct openmetrics *o, const char *n
 	snprintf(o->family, sizeof(o->family), "%s", name);
 	o->unit = o->help = o->sampled = false;
 	o->nsamples = 0;
+	o->bucket = o->bound = -1;
 	return NULL;
 }
 
@@ -107,8 +110,8 @@ static inline const char *openmetrics_meta(struct openmetrics *o)
 			return fault;
 		if (!openmetrics_name(o, o->type, sizeof(o->type)) || !openmetrics_word(o, "\n"))
 			return "no type";
-		return strcmp(o->type, "counter") && strcmp(o->type, "gauge") && strcmp(o->type, "info") ?
-			       "another type" : NULL;
+		return strcmp(o->type, "counter") && strcmp(o->type, "gauge") && strcmp(o->type, "info") &&
+				       strcmp(o->type, "histogram") ? "another type" : NULL;
 	}
 	if (strcmp(name, o->family) || o->sampled)
 		return "not below its TYPE";
@@ -160,7 +163,43 @@ static inline const char *openmetrics_value(struct openmetrics *o, const char *s
 		return "below 0";
 	if (!strcmp(suffix, "_info") && strcmp(text, "1"))
 		return "an info that is not 1";
+	o->value = value;
 	return openmetrics_word(o, "\n") ? NULL : "no newline";
+}
+
+static inline bool openmetrics_suffix(const struct openmetrics *o, const char *suffix)
+{
+	if (!strcmp(o->type, "counter"))
+		return !strcmp(suffix, "_total") || !strcmp(suffix, "_created");
+	if (!strcmp(o->type, "histogram"))
+		return !strcmp(suffix, "_bucket") || !strcmp(suffix, "_sum") || !strcmp(suffix, "_count");
+	return !strcmp(suffix, !strcmp(o->type, "info") ? "_info" : "");
+}
+
+/* Of one histogram after the other: buckets that rise to +Inf, then the sum, then the count, which is that of +Inf. */
+static inline const char *openmetrics_histogram(struct openmetrics *o, const char *suffix, const char *start, size_t n)
+{
+	const char *le = memmem(start, n, "le=\"", 4);
+	double bound;
+
+	if (!strcmp(suffix, "_bucket")) {
+		if (!le)
+			return "a bucket without le";
+		bound = strtod(le + 4, NULL);
+		if (bound <= o->bound || o->value < o->bucket || !memchr(le, le[4] == '+' ? '+' : '.', n - (size_t)(le - start)))
+			return "buckets that do not rise, or a bound that is no floating point number";
+		o->bound = bound;
+		o->bucket = o->value;
+		return NULL;
+	}
+	if (le || o->bound < 1e300)
+		return "no bucket +Inf, or le beside a bucket";
+	if (strcmp(suffix, "_count"))
+		return NULL;
+	if (o->value != o->bucket)
+		return "a count that is not the last bucket's";
+	o->bound = o->bucket = -1;
+	return NULL;
 }
 
 static inline const char *openmetrics_sample(struct openmetrics *o)
@@ -172,8 +211,7 @@ static inline const char *openmetrics_sample(struct openmetrics *o)
 	if (!o->nseen || !openmetrics_name(o, name, sizeof(name)) || strncmp(name, o->family, n))
 		return "a sample outside its family";
 	suffix = name + n;
-	if (!strcmp(o->type, "counter") ? strcmp(suffix, "_total") && strcmp(suffix, "_created") :
-					  strcmp(suffix, !strcmp(o->type, "info") ? "_info" : ""))
+	if (!openmetrics_suffix(o, suffix))
 		return "a suffix that its type does not have";
 	if (openmetrics_word(o, "{"))
 		fault = openmetrics_labels(o);
@@ -188,7 +226,10 @@ static inline const char *openmetrics_sample(struct openmetrics *o)
 	o->samples[o->nsamples].name = start;
 	o->samples[o->nsamples++].length = length;
 	o->sampled = true;
-	return openmetrics_word(o, " ") ? openmetrics_value(o, suffix) : "no value";
+	fault = openmetrics_word(o, " ") ? openmetrics_value(o, suffix) : "no value";
+	if (!fault && !strcmp(o->type, "histogram"))
+		fault = openmetrics_histogram(o, suffix, start, length);
+	return fault;
 }
 
 /* NULL, or what is wrong in *ret_line. Not re-entrant. */

@@ -277,5 +277,5 @@ void dns_stats(const struct correlator *c, struct dns_stats *ret)
 uint64_t dns_memory_max(unsigned lookups_max)
 {
 	return (uint64_t)lookups_max * (sizeof(struct lookup) + 2 * sizeof(struct attempt) + 64) + STREAM_BYTES_MAX +
-	       STREAMS_MAX * 256ull + sizeof(struct dns);
+	       STREAMS_MAX * 256ull + search_memory() + DNS_TEXT_SCRATCH + sizeof(struct dns);
 }

@@ -32,6 +32,11 @@ void search_close(struct search *s)
 	free(s);
 }
 
+uint64_t search_memory(void)
+{
+	return sizeof(struct search);
+}
+
 static unsigned set_of(uint64_t process)
 {
 	return (unsigned)(hash_mix(process, 0) % SETS);

@@ -22,6 +22,9 @@ struct search;
 struct search *search_open(void);
 void search_close(struct search *s);
 
+/* What it takes, in bytes. */
+uint64_t search_memory(void);
+
 /* A process (any number of it, not 0) asked for a name that does not exist. */
 void search_failed(struct search *s, uint64_t process, const struct dns_name *name, uint64_t now_ns);
 

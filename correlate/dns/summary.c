@@ -157,8 +157,9 @@ static void party_of(const struct dns_summary *s, const struct event_view *view,
 	const struct tapio_dns_message *m = (const void *)view->ev;
 
 	memset(ret, 0, sizeof(*ret));
-	/* Of a question from elsewhere the process is the server. Metrics are by the server then: addresses are no labels. */
-	if (text_is(text_of(m, m->role), "server") && s->by != DNS_BY_WORKLOAD) {
+	/* Of a question from elsewhere the process is the server. Metrics are by that, for a client's address is no label. */
+	ret->serves = s->by == DNS_BY_WORKLOAD && text_is(text_of(m, m->role), "server");
+	if (text_is(text_of(m, m->role), "server") && !ret->serves) {
 		ret->kind = DNS_PARTY_ELSEWHERE;
 		ret->name[event_address_text(&m->client, ret->name)] = '\0';
 		return;

@@ -60,6 +60,7 @@ enum dns_party_kind {
 /* Who asks. Zeroed and filled in, so that two are the same if all octets are. */
 struct dns_party {
 	enum dns_party_kind kind;
+	bool serves; /* of DNS_BY_WORKLOAD: it is the server, of a client elsewhere */
 	char comm[TAPIO_COMM_LEN]; /* "": clients are not told apart by it */
 	char group[64];            /* namespace of a pod */
 	char name[DNS_TEXT_KEPT];

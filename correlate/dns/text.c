@@ -11,12 +11,11 @@
 
 /* The list of addresses has its place before that of records, which may take the rest. */
 #define ADDRESSES_MAX 8192
-#define STRING_MAX 24576
 
 int dns_text_open(struct dns_text *t)
 {
-	t->scratch = (struct buf)BUF_INIT(STRING_MAX);
-	return buf_grow(&t->scratch, STRING_MAX) ? 0 : -ENOMEM;
+	t->scratch = (struct buf)BUF_INIT(DNS_TEXT_SCRATCH);
+	return buf_grow(&t->scratch, DNS_TEXT_SCRATCH) ? 0 : -ENOMEM;
 }
 
 void dns_text_close(struct dns_text *t)

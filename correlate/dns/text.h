@@ -7,6 +7,8 @@
 #include "correlate/dns/message.h"
 #include "event/event.h"
 
+#define DNS_TEXT_SCRATCH 24576 /* octets of the longest string */
+
 /* A record while it is made: the structure, and strings behind it. */
 struct dns_text {
 	union {

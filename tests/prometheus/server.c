@@ -9,6 +9,8 @@
 
 static int page(void *arg, const struct http_request *request, struct buf *out, const char **content_type)
 {
+	static const uint64_t bounds[] = { 500000, 1000000000 }, counts[] = { 3, 0, 4 };
+	static const struct metrics_times times = { bounds, counts, 2, 9500000000 };
 	enum metrics_format format = metrics_negotiate(request->accept);
 	unsigned long *scrapes = arg;
 	struct metrics m;
@@ -32,6 +34,8 @@ static int page(void *arg, const struct http_request *request, struct buf *out, 
 	metrics_u64(&m, 4, "value", "", NULL);
 	metrics_family(&m, "test_build", METRICS_INFO, NULL, "what this is");
 	metrics_u64(&m, 1, "version", "1.2.3", NULL);
+	metrics_family(&m, "test_wait_seconds", METRICS_HISTOGRAM, "seconds", "how long");
+	metrics_histogram(&m, &times, "of", "one", NULL);
 	return metrics_end(&m) ? 500 : 200;
 }
 

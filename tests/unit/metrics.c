@@ -9,6 +9,9 @@
 
 static void add_page(struct metrics *m)
 {
+	static const uint64_t bounds[] = { 500000, 1000000000 }, counts[] = { 3, 0, 4 };
+	static const struct metrics_times times = { bounds, counts, 2, 9000000001 };
+
 	metrics_family(m, "tapio_events", METRICS_COUNTER, NULL, "events \"read\"\nfrom C:\\rings");
 	metrics_u64(m, UINT64_MAX, "sensor", "process", "kind", NULL, NULL);
 	metrics_created(m, 1772368496123456789ull, "sensor", "process", NULL);
@@ -19,6 +22,9 @@ static void add_page(struct metrics *m)
 	metrics_s64(m, INT64_MIN, NULL);
 	metrics_family(m, "tapio_build", METRICS_INFO, NULL, "what runs");
 	metrics_u64(m, 1, "version", "0.1.0", NULL);
+	metrics_family(m, "tapio_wait_seconds", METRICS_HISTOGRAM, "seconds", "how long");
+	metrics_histogram(m, &times, "server", "\"", NULL);
+	metrics_histogram(m, &(struct metrics_times){ bounds, counts + 1, 1, 0 }, "server", NULL, NULL);
 }
 
 static const char open_page[] =
@@ -38,6 +44,18 @@ static const char open_page[] =
 	"# TYPE tapio_build info\n"
 	"# HELP tapio_build what runs\n"
 	"tapio_build_info{version=\"0.1.0\"} 1\n"
+	"# TYPE tapio_wait_seconds histogram\n"
+	"# UNIT tapio_wait_seconds seconds\n"
+	"# HELP tapio_wait_seconds how long\n"
+	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"0.0005\"} 3\n"
+	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"1.0\"} 3\n"
+	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"+Inf\"} 7\n"
+	"tapio_wait_seconds_sum{server=\"\\\"\"} 9.000000001\n"
+	"tapio_wait_seconds_count{server=\"\\\"\"} 7\n"
+	"tapio_wait_seconds_bucket{le=\"0.0005\"} 0\n"
+	"tapio_wait_seconds_bucket{le=\"+Inf\"} 4\n"
+	"tapio_wait_seconds_sum 0\n"
+	"tapio_wait_seconds_count 4\n"
 	"# EOF\n";
 
 static const char text_page[] =
@@ -53,7 +71,18 @@ static const char text_page[] =
 	"tapio_offset_bytes -9223372036854775808\n"
 	"# TYPE tapio_build_info gauge\n"
 	"# HELP tapio_build_info what runs\n"
-	"tapio_build_info{version=\"0.1.0\"} 1\n";
+	"tapio_build_info{version=\"0.1.0\"} 1\n"
+	"# TYPE tapio_wait_seconds histogram\n"
+	"# HELP tapio_wait_seconds how long\n"
+	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"0.0005\"} 3\n"
+	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"1.0\"} 3\n"
+	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"+Inf\"} 7\n"
+	"tapio_wait_seconds_sum{server=\"\\\"\"} 9.000000001\n"
+	"tapio_wait_seconds_count{server=\"\\\"\"} 7\n"
+	"tapio_wait_seconds_bucket{le=\"0.0005\"} 0\n"
+	"tapio_wait_seconds_bucket{le=\"+Inf\"} 4\n"
+	"tapio_wait_seconds_sum 0\n"
+	"tapio_wait_seconds_count 4\n";
 
 TEST(unit, metrics_in_both_formats)
 {
@@ -99,6 +128,11 @@ TEST(unit, metrics_judge)
 		{ "# HELP tapio_build what", "#HELP tapio_build what", "a sample outside its family" },
 		{ "\\\"read", "\"read", "HELP: not escaped, or not UTF-8" },
 		{ "version=\"0.1.0\"", "version=\"0.1.0\",version=\"\"", "a label for the second time" },
+		{ "le=\"1.0\"} 3", "le=\"1.0\"} 2", "buckets that do not rise, or a bound that is no floating point number" },
+		{ "le=\"1.0\"", "le=\"1\"", "buckets that do not rise, or a bound that is no floating point number" },
+		{ "le=\"+Inf\"} 7", "le=\"2.0\"} 7", "no bucket +Inf, or le beside a bucket" },
+		{ "le=\"+Inf\"} 7", "le=\"+Inf\"} 8", "a count that is not the last bucket's" },
+		{ "wait_seconds_sum{", "wait_seconds{", "a suffix that its type does not have" },
 	};
 	const char *at, *fault;
 	unsigned line = 0;
