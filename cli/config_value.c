@@ -111,18 +111,26 @@ static int read_number(const char *text, uint64_t max, uint64_t *ret)
 	return parse_u64(text, max, ret);
 }
 
-static int read_size(const struct config_key *key, const char *text, uint64_t *ret)
+/* The digits that a number with a unit begins with; returns the unit, NULL if there are too many. */
+static const char *split_unit(const char *text, char digits[21])
 {
 	size_t n = strspn(text, "0123456789");
-	char digits[21];
-	uint64_t value;
 
-	if (n >= sizeof(digits))
-		return -EINVAL;
+	if (n >= 21)
+		return NULL;
 	memcpy(digits, text, n);
 	digits[n] = '\0';
-	for (unsigned i = 0; i < COUNT_OF(units); i++) {
-		if (strcmp(text + n, units[i].name))
+	return text + n;
+}
+
+static int read_size(const struct config_key *key, const char *text, uint64_t *ret)
+{
+	char digits[21];
+	const char *unit = split_unit(text, digits);
+	uint64_t value;
+
+	for (unsigned i = 0; unit && i < COUNT_OF(units); i++) {
+		if (strcmp(unit, units[i].name))
 			continue;
 		if (read_number(digits, key->max >> units[i].shift, &value) || value << units[i].shift < key->min)
 			return -EINVAL;
@@ -152,16 +160,12 @@ static const struct {
 
 static int read_duration(const struct config_key *key, const char *text, uint64_t *ret)
 {
-	size_t n = strspn(text, "0123456789");
-	char digits[12];
+	char digits[21];
+	const char *unit = split_unit(text, digits);
 	uint64_t value;
 
-	if (n >= sizeof(digits))
-		return -EINVAL;
-	memcpy(digits, text, n);
-	digits[n] = '\0';
-	for (unsigned i = 0; i < COUNT_OF(times); i++) {
-		if (strcmp(text + n, times[i].name))
+	for (unsigned i = 0; unit && i < COUNT_OF(times); i++) {
+		if (strcmp(unit, times[i].name))
 			continue;
 		if (read_number(digits, key->max / times[i].ns, &value) || value * times[i].ns < key->min)
 			return -EINVAL;

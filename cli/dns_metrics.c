@@ -33,8 +33,10 @@ static void metrics_totals(struct metrics *m, const struct dns_summary *s)
 	metrics_family(m, "tapio_dns_lookup_duration_seconds", METRICS_HISTOGRAM, "seconds",
 		       "from the first question to the answer");
 	metrics_histogram(m, &times, NULL);
-	metrics_family(m, "tapio_dns_timeouts", METRICS_COUNTER, NULL, "lookups that were not answered within dns.timeout");
-	metrics_u64(m, s->total.outcome[DNS_UNANSWERED], NULL);
+	metrics_family(m, "tapio_dns_timeouts", METRICS_COUNTER, NULL,
+		       "lookups that were not answered within dns.timeout; doubtful: records were lost or refused meanwhile");
+	metrics_u64(m, s->total.outcome[DNS_UNANSWERED] - s->total.doubtful, "doubtful", "false", NULL);
+	metrics_u64(m, s->total.doubtful, "doubtful", "true", NULL);
 	metrics_family(m, "tapio_dns_retries", METRICS_COUNTER, NULL, "questions that were sent again");
 	metrics_u64(m, s->total.retries, NULL);
 	metrics_family(m, "tapio_dns_failovers", METRICS_COUNTER, NULL,

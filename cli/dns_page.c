@@ -186,6 +186,8 @@ static void page_trouble(const struct dns_page *p, struct buf *out)
 	unsigned before = line.columns;
 
 	add_trouble(&line, t->outcome[DNS_UNANSWERED], "unanswered");
+	if (t->doubtful)
+		add(&line, "(%" PRIu64 " of them in doubt)  ", t->doubtful);
 	add_trouble(&line, t->retries, t->retries == 1 ? "retry" : "retries");
 	add_trouble(&line, t->failovers, t->failovers == 1 ? "failover" : "failovers");
 	add_trouble(&line, t->lost_twins, "lost of a pair A/AAAA (a race in connection tracking?)");
@@ -196,9 +198,7 @@ static void page_trouble(const struct dns_page *p, struct buf *out)
 		line_ascii(&line, "none  ");
 	if (p->waiting)
 		add(&line, "%u waiting for an answer  ", p->waiting);
-	add_trouble(&line, p->lost, "records lost: all counts may be too low");
-	if (t->doubtful)
-		add(&line, "(%" PRIu64 " in doubt)", t->doubtful);
+	add_trouble(&line, p->lost, "records lost: counts may be too low, and what is in doubt was perhaps answered");
 	line_end(&line);
 }
 

@@ -87,10 +87,10 @@ static struct dns_tally tally_of(const struct tapio_dns_lookup *e)
 	struct dns_tally t = { .retries = e->attempts > 1 ? e->attempts - 1u : 0,
 			       .failovers = e->failover,
 			       .lost_twins = e->twin_answered,
-			       .wasted = e->wasted,
-			       .doubtful = e->doubtful };
+			       .wasted = e->wasted };
 
 	t.outcome[outcome_of(e)] = 1;
+	t.doubtful = t.outcome[DNS_UNANSWERED] && e->doubtful;
 	return t;
 }
 

@@ -34,7 +34,7 @@ struct dns_tally {
 	uint64_t failovers;  /* answered by another server than was asked first */
 	uint64_t lost_twins; /* of A and AAAA asked at once one was not answered, the other was */
 	uint64_t wasted;     /* questions that search domains made in vain */
-	uint64_t doubtful;   /* records were lost meanwhile: a timeout may have been answered */
+	uint64_t doubtful;   /* of those unanswered: records were lost meanwhile, and the answer may be among them */
 };
 
 void dns_tally_add(struct dns_tally *to, const struct dns_tally *from);

@@ -66,8 +66,8 @@ _tapio_candidates() { # TAPIO
 	elif [[ $cur == -* ]]; then
 		cut -d ' ' -f 1 <<<"$options"
 	else
-		# "usage: tapio schema [OPTION]... [EVENT]..."
-		_tapio_values "$1" "$(sed -nE '1s/.*\[([A-Z| ]+)\]\.\.\.$/\1/p' <<<"$help")"
+		# "usage: tapio schema [OPTION]... [EVENT]...", "usage: tapio top [OPTION]... dns"
+		_tapio_values "$1" "$(sed -nE '1{s/.*\[([A-Z| ]+)\]\.\.\.$/\1/p;s/.*\]\.\.\. ([a-z]+)$/\1/p}' <<<"$help")"
 	fi
 }
 

@@ -25,14 +25,19 @@ options_of_manual() { # SUBSECTION
 }
 
 test_manual_options() {
-	local command common
-	common=$(options_of_manual "Options of trace, run and check")
-	like "options of trace, run and check" '--tier SENSOR=TIER' "$common"
+	local command common filters
+	common=$(options_of_manual "Options of trace, dns, top, run and check")
+	filters=$(options_of_manual "Filters of trace, dns and top")
+	like "options of trace, dns, top, run and check" '--tier SENSOR=TIER' "$common"
 	is "commands in the manual" "$(commands | sort)" \
 		"$(mandoc -T ascii "$manual" | sed 's/.\x08//g' | sed -nE 's/^   tapio ([a-z]+)$/\1/p' | sort)"
 	for command in $(commands); do
 		case $command in
-		trace | run | check)
+		trace | dns | top)
+			is "options of tapio $command in the manual" "$(options_of_help "$command")" \
+				"$({ options_of_manual "tapio $command"; echo "$filters"; echo "$common"; } | sed '/^$/d' | sort -u)"
+			;;
+		run | check)
 			is "options of tapio $command in the manual" "$(options_of_help "$command")" \
 				"$({ options_of_manual "tapio $command"; echo "$common"; } | sed '/^$/d' | sort -u)"
 			;;
@@ -82,6 +87,8 @@ test_completion() {
 	is "a second event" "process.exec,process.exit process.exec,process.fork" "$(completed trace --event process.exec,process.exi) $(completed trace --event process.exec,process.f)"
 	is "events of schema" "tapio.identity tapio.lost tapio.started" "$(completed schema tapio.)"
 	is "events that trace does not take" "" "$(completed trace --event tapio.)"
+	is "ways to tell clients apart" "pod process unit" "$(completed dns --by '')"
+	is "what top shows" dns "$(completed top '')"
 	is "collectors" kernel "$(completed trace --self ker)"
 	is "tiers" "process=abi process=abi_v4_14" "$(completed check --require process=a)"
 	is "tiers, as bash splits words" "abi abi_v4_14" "$(completed check --require process = a)"
@@ -134,15 +141,15 @@ labels_of_scrape() {
 		while (match(rest, /[a-z0-9_]+="([^"\\]|\\.)*"/)) {
 			print name, substr(rest, RSTART, index(substr(rest, RSTART), "=") - 1)
 			rest = substr(rest, RSTART + RLENGTH)
-		} }' | sort -u
+		} }' | sed -E 's/^(.*_seconds)_(bucket|sum|count) /\1 /' | sort -u
 }
 
 rows_of_document() {
-	sed -nE 's/^\| `([a-z0-9_]+)` \| (counter|gauge) \|[^|]*\| (.*) \|$/\1|\2|\3/p' "$top/docs/METRICS.md" | sort
+	sed -nE 's/^\| `([a-z0-9_]+)` \| (counter|gauge|histogram) \|[^|]*\| (.*) \|$/\1|\2|\3/p' "$top/docs/METRICS.md" | sort
 }
 
 labels_of_document() {
-	sed -nE 's/^\| `([a-z0-9_]+)` \| (counter|gauge) \|([^|]*)\| .* \|$/\1 \3/p' "$top/docs/METRICS.md" | tr -d '`,' |
+	sed -nE 's/^\| `([a-z0-9_]+)` \| (counter|gauge|histogram) \|([^|]*)\| .* \|$/\1 \3/p' "$top/docs/METRICS.md" | tr -d '`,' |
 		awk '{ for (i = 2; i <= NF; i++) print $1, $i }' | sort -u
 }
 
@@ -165,7 +172,7 @@ test_metrics_document() {
 	is "labels that the document does not name" "" "$undocumented"
 	# those of the document that no scrape here has
 	while read -r _ label; do
-		grep -q "\"$label\"" "$top"/cli/agent_metrics.c || fail "label $label of the document" "that it is in the source" ""
+		[ "$label" = le ] || grep -q "\"$label\"" "$top"/cli/{agent,dns}_metrics.c || fail "label $label of the document" "that it is in the source" ""
 	done < <(comm -13 <(labels_of_scrape "$tmp/scrape") <(labels_of_document))
 }
 

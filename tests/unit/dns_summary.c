@@ -269,6 +269,7 @@ TEST(unit, dns_summary_counts_outcomes)
 
 		r.lookup.m.answer_count = (__u16)cases[i].answers;
 		r.lookup.attempts = 3;
+		r.lookup.doubtful = true; /* of an answer there is no doubt */
 		give(s, &r, &cart, i);
 		CHECK(s->total.outcome[cases[i].outcome] == before + 1, "case %u", i);
 	}
@@ -278,7 +279,7 @@ TEST(unit, dns_summary_counts_outcomes)
 	for (unsigned i = 0; i < DNS_REASONS; i++)
 		late += dns_reason_name(i) && !strcmp(dns_reason_name(i), "late") ? s->errors[i] : 0;
 	CHECK(late == 1, "late: %llu", (unsigned long long)late);
-	CHECK(s->total.retries == 14 && s->latency.n == 6, "retries, times");
+	CHECK(s->total.retries == 14 && s->total.doubtful == 1 && s->latency.n == 6, "retries, doubts, times");
 	CHECK(dns_tally_lookups(&s->total) == 7 && dns_tally_failures(&s->total) == 4, "sums");
 	CHECK(s->answers[0][0] == 2 && s->answers[0][DNS_RCODES - 1] == 1, "by type and code");
 	CHECK(!strcmp(only_client(s)->party.name, "cart-0") && !strcmp(only_client(s)->party.comm, "curl"), "whose");

@@ -27,6 +27,17 @@ static void add_page(struct metrics *m)
 	metrics_histogram(m, &(struct metrics_times){ bounds, counts + 1, 1, 0 }, "server", NULL, NULL);
 }
 
+#define HISTOGRAM \
+	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"0.0005\"} 3\n" \
+	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"1.0\"} 3\n" \
+	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"+Inf\"} 7\n" \
+	"tapio_wait_seconds_sum{server=\"\\\"\"} 9.000000001\n" \
+	"tapio_wait_seconds_count{server=\"\\\"\"} 7\n" \
+	"tapio_wait_seconds_bucket{le=\"0.0005\"} 0\n" \
+	"tapio_wait_seconds_bucket{le=\"+Inf\"} 4\n" \
+	"tapio_wait_seconds_sum 0\n" \
+	"tapio_wait_seconds_count 4\n"
+
 static const char open_page[] =
 	"# TYPE tapio_events counter\n"
 	"# HELP tapio_events events \\\"read\\\"\\nfrom C:\\\\rings\n"
@@ -47,15 +58,7 @@ static const char open_page[] =
 	"# TYPE tapio_wait_seconds histogram\n"
 	"# UNIT tapio_wait_seconds seconds\n"
 	"# HELP tapio_wait_seconds how long\n"
-	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"0.0005\"} 3\n"
-	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"1.0\"} 3\n"
-	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"+Inf\"} 7\n"
-	"tapio_wait_seconds_sum{server=\"\\\"\"} 9.000000001\n"
-	"tapio_wait_seconds_count{server=\"\\\"\"} 7\n"
-	"tapio_wait_seconds_bucket{le=\"0.0005\"} 0\n"
-	"tapio_wait_seconds_bucket{le=\"+Inf\"} 4\n"
-	"tapio_wait_seconds_sum 0\n"
-	"tapio_wait_seconds_count 4\n"
+	HISTOGRAM
 	"# EOF\n";
 
 static const char text_page[] =
@@ -74,15 +77,7 @@ static const char text_page[] =
 	"tapio_build_info{version=\"0.1.0\"} 1\n"
 	"# TYPE tapio_wait_seconds histogram\n"
 	"# HELP tapio_wait_seconds how long\n"
-	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"0.0005\"} 3\n"
-	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"1.0\"} 3\n"
-	"tapio_wait_seconds_bucket{server=\"\\\"\",le=\"+Inf\"} 7\n"
-	"tapio_wait_seconds_sum{server=\"\\\"\"} 9.000000001\n"
-	"tapio_wait_seconds_count{server=\"\\\"\"} 7\n"
-	"tapio_wait_seconds_bucket{le=\"0.0005\"} 0\n"
-	"tapio_wait_seconds_bucket{le=\"+Inf\"} 4\n"
-	"tapio_wait_seconds_sum 0\n"
-	"tapio_wait_seconds_count 4\n";
+	HISTOGRAM;
 
 TEST(unit, metrics_in_both_formats)
 {
