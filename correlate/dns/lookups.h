@@ -50,6 +50,7 @@ struct lookup {
 	uint8_t protocol, opcode, nservers;
 	bool at_server; /* the role: only the server's side is seen */
 	bool truncated, twin_answered, dnssec_ok;
+	bool twin_lost; /* it was asked again when its twin had been answered */
 	uint16_t payload_size;
 	struct who_asks who;
 	char server_comm[TAPIO_COMM_LEN];

@@ -168,6 +168,7 @@ static void try_again(struct dns *d, uint32_t i, const struct heard *h)
 	struct lookup *l = &d->table.lookup[i];
 
 	l->attempts += l->attempts < UINT16_MAX;
+	l->twin_lost |= l->twin_answered;
 	l->server = h->server;
 	l->nat = h->nat;
 	l->client = h->client;
@@ -327,8 +328,8 @@ static void finish(struct dns *d, uint32_t i, const struct heard *h)
 	l->message_id = h->m.id;
 	learn_search(d, l, h);
 	answer_twin(d, l);
-	/* The twin's answer is no news of one that has its own. */
-	l->twin_answered = false;
+	/* The twin's answer is no news of one that has its own, unless that took asking again. */
+	l->twin_answered = l->twin_lost;
 	tell_answer(d, l, h);
 	lookups_end(&d->table, i, LOOKUP_ANSWERED, h->now_ns);
 }

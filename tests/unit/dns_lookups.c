@@ -267,6 +267,29 @@ TEST(unit, dns_lost_twin)
 	close_dns();
 }
 
+/* The five seconds of a resolver that asks again: the answer comes, and what delayed it is told. */
+TEST(unit, dns_lost_twin_that_is_asked_again)
+{
+	open_dns(0);
+	QUESTION(.at = 1 * S, .id = 1);
+	QUESTION(.at = 1 * S, .id = 2, .type = AAAA);
+	REPLY(.at = 1 * S + MS, .id = 2, .type = AAAA);
+	QUESTION(.at = 6 * S, .id = 5, .cookie = 101, .from_port = 40001);
+	REPLY(.at = 6 * S + MS, .id = 5, .cookie = 101, .to_port = 40001);
+	check_made(2, 0, 0);
+	CHECK(lookup()->twin_answered && lookup()->attempts == 2, "the lost twin is not seen");
+	/* both lost, both asked again: that the other one's answer came first says nothing */
+	QUESTION(.at = 20 * S, .id = 3);
+	QUESTION(.at = 20 * S, .id = 4, .type = AAAA);
+	QUESTION(.at = 25 * S, .id = 3);
+	QUESTION(.at = 25 * S, .id = 4, .type = AAAA);
+	REPLY(.at = 25 * S + MS, .id = 4, .type = AAAA);
+	REPLY(.at = 25 * S + 2 * MS, .id = 3);
+	check_made(4, 0, 0);
+	CHECK(!lookup()->twin_answered && lookup()->attempts == 2, "a twin that was lost too");
+	close_dns();
+}
+
 TEST(unit, dns_truncated_answers_lead_to_tcp)
 {
 	open_dns(0);
