@@ -43,7 +43,7 @@ static void metrics_totals(struct metrics *m, const struct dns_summary *s)
 		       "lookups that were answered by another server than was asked first");
 	metrics_u64(m, s->total.failovers, NULL);
 	metrics_family(m, "tapio_dns_lost_twins", METRICS_COUNTER, NULL,
-		       "lookups of a pair for A and AAAA that were not answered while the other one was");
+		       "lookups of a pair for A and AAAA that were not answered, or only when asked again, while the other one was");
 	metrics_u64(m, s->total.lost_twins, NULL);
 }
 

@@ -120,16 +120,23 @@ static uint64_t hash_of(const struct dns_summary *s, const void *data, size_t n)
 
 /* ---- who asks ---- */
 
+/* snprintf would take longer than all else that is done for a lookup. `to` is zeroed. */
+static void keep_name(char *to, size_t size, const char *from)
+{
+	memcpy(to, from, strnlen(from, size - 1));
+}
+
 static void party_name(struct dns_party *p, enum dns_party_kind kind, const char *name)
 {
 	p->kind = kind;
-	snprintf(p->name, sizeof(p->name), "%s", name);
+	keep_name(p->name, sizeof(p->name), name);
 }
 
 static void party_pod(struct dns_party *p, const struct event_identity *who)
 {
 	party_name(p, DNS_PARTY_POD, who->pod_name ? who->pod_name : who->pod_uid);
-	snprintf(p->group, sizeof(p->group), "%s", who->pod_namespace ? who->pod_namespace : "");
+	if (who->pod_namespace)
+		keep_name(p->group, sizeof(p->group), who->pod_namespace);
 }
 
 /* False: it is none, or of no name. */
@@ -168,6 +175,15 @@ static void party_of(const struct dns_summary *s, const struct event_view *view,
 		party_is(ret, orders[s->by][i], view->who);
 	if (s->by == DNS_BY_PROCESS)
 		memcpy(ret->comm, view->ev->comm, strnlen(view->ev->comm, sizeof(ret->comm) - 1));
+}
+
+static uint64_t hash_party(const struct dns_summary *s, const struct dns_party *p)
+{
+	uint64_t hash = hash_of(s, p->name, strlen(p->name)), comm[2];
+
+	memcpy(comm, p->comm, sizeof(comm));
+	hash = hash_mix(hash ^ comm[0], comm[1] ^ (uint64_t)p->kind ^ (uint64_t)p->serves << 8);
+	return hash_mix(hash, hash_of(s, p->group, strlen(p->group)));
 }
 
 static bool same_client(const void *item, const void *key)
@@ -217,7 +233,7 @@ static void count_client(struct dns_summary *s, const struct event_view *view, c
 	bool fresh;
 
 	party_of(s, view, &party);
-	c = top_count(&s->clients, hash_of(s, &party, sizeof(party)), &party, s->now_ns, &fresh);
+	c = top_count(&s->clients, hash_party(s, &party), &party, s->now_ns, &fresh);
 	if (c && fresh)
 		c->party = party;
 	dns_tally_add(c ? &c->tally : &s->other_clients.tally, tally);

@@ -51,6 +51,8 @@ void top_clear(struct top *t)
 	memset(t->heads, 0xff, (t->mask + 1) * sizeof(*t->heads));
 	t->n = 0;
 	t->displaced = 0;
+	t->floor = 0;
+	t->cursor = 0;
 }
 
 static struct top_item *item_at(const struct top *t, uint32_t i)
@@ -86,6 +88,18 @@ static uint32_t least(const struct top *t)
 	return best;
 }
 
+/* As least, in few steps when most are equal: each value of the floor takes one walk over all. */
+static uint32_t next_least(struct top *t)
+{
+	while (t->cursor < t->n && t->rank[t->cursor] > t->floor)
+		t->cursor++;
+	if (t->cursor == t->n) {
+		t->cursor = least(t);
+		t->floor = t->rank[t->cursor];
+	}
+	return t->cursor;
+}
+
 /* A place for something new, its rank that of what was there. NOBODY: none. */
 static uint32_t make_place(struct top *t, uint64_t now_ns)
 {
@@ -97,7 +111,7 @@ static uint32_t make_place(struct top *t, uint64_t now_ns)
 	}
 	if (!t->max)
 		return NOBODY;
-	i = least(t);
+	i = t->keep_ns ? least(t) : next_least(t);
 	if (t->keep_ns && (now_ns < t->rank[i] || now_ns - t->rank[i] < t->keep_ns))
 		return NOBODY;
 	t->leaves(t->arg, item_at(t, i));

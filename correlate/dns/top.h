@@ -31,6 +31,8 @@ struct top {
 	uint32_t max, n, mask;
 	uint32_t *heads;
 	uint64_t *rank; /* how often it came, or with keep_ns when it came last */
+	uint64_t floor; /* no rank is below: without keep_ns they only rise */
+	uint32_t cursor; /* all before it are above the floor */
 	uint64_t keep_ns;
 	uint64_t displaced; /* things that lost their place */
 	bool (*same)(const void *item, const void *key);

@@ -43,7 +43,8 @@ test_metrics_scraped() {
 # Names, arguments and pids by the thousand: not one series more.
 test_metrics_cardinality() {
 	local i name before after names=()
-	configure 'limits: {events_per_second: 500}' 'process: {args: full}'
+	# DNS has its own below: whoever else looks up a name here would make a series
+	configure 'limits: {events_per_second: 500}' 'process: {args: full}' 'collectors: [kernel]'
 	agent || return
 	storm 1000
 	await_that "refusals in /metrics" 5 metric_grew 'tapio_refused_events_total{sensor="process",cause="budget"}' 100
@@ -64,4 +65,31 @@ test_metrics_cardinality() {
 	is "labels with a pid, a path, an argument" "" "$(grep -E '(pid|path|args?|comm|name|filename|cgroup)="' "$tmp/metrics" | grep -vE '(k8s_namespace_name|k8s_pod_name)="' | head -n 2)"
 	agent_stop
 	for name in "${names[@]}"; do rm "$tmp/bin/$name"; done
+}
+
+# Of DNS: thousands of names and dozens of servers, and what nobody answers. Port 5399 of this machine, in no use.
+test_metrics_of_dns() {
+	local before page
+	configure 'dns: {timeout: 200ms, ports: [5399]}' 'limits: {events_per_second: 0}'
+	agent || return
+	is "lookups at the start" 0 "$(metric 'tapio_dns_lookups_total{type="A",rcode="NOERROR"}')"
+	before=$(series | grep -c tapio_dns_)
+	/usr/bin/python3 - "$me" <<-'END'
+		import socket, struct, sys
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		for i in range(2000):
+		    name = b"%s-%d" % (sys.argv[1].encode(), i)
+		    q = struct.pack("!HHHHHH", i, 0x100, 1, 0, 0, 0) + bytes([len(name)]) + name + b"\7example\0\0\1\0\1"
+		    s.sendto(q, ("127.0.%d.1" % (i % 40), 5399))
+	END
+	await_that "timeouts in /metrics" 10 metric_is 'tapio_dns_timeouts_total{doubtful="false"}' 2000
+	page=$(metrics)
+	is "names in labels" "" "$(grep -F "$me-" <<<"$page" | head -n 2)"
+	is "servers" 17 "$(grep -c '^tapio_dns_server_lookups_total.*outcome="unanswered"' <<<"$page")"
+	is "all of them" 2000 "$(grep '^tapio_dns_server_lookups_total' <<<"$page" | awk '{ n += $NF } END { print n }')"
+	is "all clients" 2000 "$(grep '^tapio_dns_client_lookups_total' <<<"$page" | awk '{ n += $NF } END { print n }')"
+	is "waiting" 0 "$(metric tapio_dns_waiting)"
+	between "series of DNS" "$before" $((before + 22)) "$(series | grep -c tapio_dns_)"
+	is "forgotten" 0 "$(metric tapio_dns_forgotten_total)"
+	agent_stop
 }
