@@ -10,7 +10,8 @@
 #include "export/line.h"
 #include "export/text.h"
 
-#define HEADING 11 /* columns of "Unanswered " */
+#define HEADING 11 /* columns of what a line is about */
+#define WHO 30     /* of "shop/cart-0"; what went wrong must be within 80 columns */
 
 /* ---- pieces of lines ---- */
 
@@ -216,13 +217,14 @@ static void page_search(const struct dns_page *p, struct buf *out)
 
 /* ---- tables ---- */
 
-/* An empty line, and the headings: the first `nleft` of them stand left. */
 struct column {
 	const char *name;
 	unsigned width;
 };
 
-static void table_head(const struct dns_page *p, struct buf *out, const struct column *columns, unsigned n, unsigned nleft)
+/* An empty line, and the headings: the first `nleft` of them stand left, and `last` behind all. */
+static void table_head(const struct dns_page *p, struct buf *out, const struct column *columns, unsigned n, unsigned nleft,
+		       const char *last)
 {
 	unsigned column = 0;
 	struct line line;
@@ -235,6 +237,7 @@ static void table_head(const struct dns_page *p, struct buf *out, const struct c
 			left(&line, &column, columns[i].width, columns[i].name);
 		else
 			right(&line, &column, columns[i].width, columns[i].name);
+	line_ascii(&line, last);
 	line_end(&line);
 }
 
@@ -258,29 +261,29 @@ static void servers_row(const struct dns_page *p, struct buf *out, const char *n
 	struct line line = begin(p, out);
 	unsigned column = 0;
 
-	left(&line, &column, 32, name);
-	right_number(&line, &column, 9, dns_tally_lookups(t), false);
+	left(&line, &column, 29, name);
+	right_number(&line, &column, 8, dns_tally_lookups(t), false);
+	right_number(&line, &column, 10, t->outcome[DNS_UNANSWERED], true);
+	right_number(&line, &column, 9, t->outcome[DNS_SERVFAIL], true);
+	right_number(&line, &column, 7, t->outcome[DNS_FAILED], true);
 	right_time(&line, &column, 8, latency_percentile(l, 500), l->n);
 	right_time(&line, &column, 8, latency_percentile(l, 990), l->n);
 	right_time(&line, &column, 8, l->max_ns, l->n);
 	right_number(&line, &column, 9, t->outcome[DNS_NXDOMAIN], false);
-	right_number(&line, &column, 9, t->outcome[DNS_SERVFAIL], true);
-	right_number(&line, &column, 7, t->outcome[DNS_FAILED], true);
-	right_number(&line, &column, 11, t->outcome[DNS_UNANSWERED], true);
 	line_end(&line);
 }
 
 static void page_servers(const struct dns_page *p, struct buf *out)
 {
-	static const struct column columns[] = { { "SERVER", 32 }, { "LOOKUPS", 9 }, { "P50", 8 }, { "P99", 8 }, { "MAX", 8 },
-						 { "NXDOMAIN", 9 }, { "SERVFAIL", 9 }, { "OTHER", 7 }, { "UNANSWERED", 11 } };
+	static const struct column columns[] = { { "SERVER", 29 }, { "LOOKUPS", 8 }, { "NO ANSWER", 10 }, { "SERVFAIL", 9 },
+						 { "OTHER", 7 }, { "P50", 8 }, { "P99", 8 }, { "MAX", 8 }, { "NXDOMAIN", 9 } };
 	const void *rows[DNS_ROWS_MAX];
 	uint32_t n = dns_top_servers(p, rows);
 	char name[EVENT_ADDRESS_BUF + 16];
 
 	if (!n)
 		return;
-	table_head(p, out, columns, 9, 1);
+	table_head(p, out, columns, 9, 1, "");
 	for (uint32_t i = 0; i < n; i++) {
 		const struct dns_server *s = rows[i];
 		size_t length = event_address_text(&s->address, name);
@@ -301,28 +304,28 @@ static void clients_row(const struct dns_page *p, struct buf *out, const char *c
 
 	if (p->view->by == DNS_BY_PROCESS)
 		left(&line, &column, 16, *comm ? comm : "-");
-	left(&line, &column, 34, who);
-	right_number(&line, &column, 9, dns_tally_lookups(t), false);
+	left(&line, &column, WHO, who);
+	right_number(&line, &column, 8, dns_tally_lookups(t), false);
+	right_number(&line, &column, 10, t->outcome[DNS_UNANSWERED], true);
+	right_number(&line, &column, 7, t->outcome[DNS_SERVFAIL] + t->outcome[DNS_FAILED], true);
+	right_number(&line, &column, 8, t->wasted, false);
 	right_time(&line, &column, 8, latency_percentile(l, 500), l->n);
 	right_time(&line, &column, 8, latency_percentile(l, 990), l->n);
 	right_number(&line, &column, 9, t->outcome[DNS_NXDOMAIN], false);
-	right_number(&line, &column, 8, t->outcome[DNS_SERVFAIL] + t->outcome[DNS_FAILED], true);
-	right_number(&line, &column, 11, t->outcome[DNS_UNANSWERED], true);
-	right_number(&line, &column, 8, t->wasted, false);
 	line_end(&line);
 }
 
 static void page_clients(const struct dns_page *p, struct buf *out)
 {
-	static const struct column columns[] = { { "PROGRAM", 16 }, { "WHO", 34 }, { "LOOKUPS", 9 }, { "P50", 8 }, { "P99", 8 },
-						 { "NXDOMAIN", 9 }, { "FAILED", 8 }, { "UNANSWERED", 11 }, { "WASTED", 8 } };
+	static const struct column columns[] = { { "PROGRAM", 16 }, { "WHO", WHO }, { "LOOKUPS", 8 }, { "NO ANSWER", 10 }, { "FAILED", 7 },
+						 { "WASTED", 8 }, { "P50", 8 }, { "P99", 8 }, { "NXDOMAIN", 9 } };
 	const void *rows[DNS_ROWS_MAX];
 	uint32_t n = dns_top_clients(p, rows);
 	bool comm = p->view->by == DNS_BY_PROCESS;
 
 	if (!n)
 		return;
-	table_head(p, out, columns + !comm, 9 - !comm, 1 + comm);
+	table_head(p, out, columns + !comm, 9 - !comm, 1 + comm, "");
 	for (uint32_t i = 0; i < n; i++) {
 		const struct dns_client *c = rows[i];
 		char who[DNS_PARTY_TEXT];
@@ -344,8 +347,8 @@ static void wasters_row(const struct dns_page *p, struct buf *out, const struct 
 	dns_party_text(&c->party, who, sizeof(who));
 	if (p->view->by == DNS_BY_PROCESS)
 		left(&line, &column, 16, c->party.comm);
-	left(&line, &column, 34, who);
-	right_number(&line, &column, 9, c->tally.wasted, false);
+	left(&line, &column, WHO, who);
+	right_number(&line, &column, 8, c->tally.wasted, false);
 	add(&line, " %5.1f%%  ", percent(c->tally.wasted, dns_tally_lookups(&c->tally)));
 	line_text(&line, c->found, strlen(c->found), "");
 	if (c->tried[0]) {
@@ -362,40 +365,38 @@ static void wasters_row(const struct dns_page *p, struct buf *out, const struct 
 
 static void page_wasters(const struct dns_page *p, struct buf *out)
 {
-	static const struct column columns[] = { { "PROGRAM", 16 }, { "WHO", 34 }, { "WASTED", 9 }, { "OF ALL", 6 } };
+	static const struct column columns[] = { { "PROGRAM", 16 }, { "WHO", WHO }, { "WASTED", 8 }, { "OF ALL", 7 } };
 	const void *rows[DNS_ROWS_MAX];
 	uint32_t n = dns_top_wasters(p, rows);
 	bool comm = p->view->by == DNS_BY_PROCESS;
 
 	if (!n)
 		return;
-	table_head(p, out, columns + !comm, 4 - !comm, 1 + comm);
+	table_head(p, out, columns + !comm, 4 - !comm, 1 + comm, "  FOUND, AFTER WHAT");
 	for (uint32_t i = 0; i < n; i++)
 		wasters_row(p, out, rows[i]);
 }
 
-static void names_table(const struct dns_page *p, struct buf *out, const struct top *table, const char *heading_of,
+static void names_table(const struct dns_page *p, struct buf *out, const struct top *table, const char *last,
 			const char *what, const void **rows, uint32_t n)
 {
-	const struct column columns[] = { { "LOOKUPS", 9 }, { "MEAN", 8 }, { "NXDOMAIN", 9 }, { "FAILED", 8 },
-					  { "UNANSWERED", 11 }, { heading_of, 0 } };
+	const struct column columns[] = { { "LOOKUPS", 8 }, { "NO ANSWER", 10 }, { "FAILED", 7 }, { "NXDOMAIN", 9 },
+					  { "MEAN", 8 } };
 
 	if (!n)
 		return;
-	table_head(p, out, columns, 5, 0);
-	out->length--; /* one more, to the left of what follows */
-	buf_printf(out, "  %s\n", heading_of);
+	table_head(p, out, columns, 5, 0, last);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct dns_asked *a = rows[i];
 		uint64_t answered = dns_tally_lookups(&a->tally) - a->tally.outcome[DNS_UNANSWERED];
 		struct line line = begin(p, out);
 		unsigned column = 0;
 
-		right_number(&line, &column, 9, dns_tally_lookups(&a->tally), false);
-		right_time(&line, &column, 8, answered ? a->sum_ns / answered : 0, answered);
+		right_number(&line, &column, 8, dns_tally_lookups(&a->tally), false);
+		right_number(&line, &column, 10, a->tally.outcome[DNS_UNANSWERED], true);
+		right_number(&line, &column, 7, a->tally.outcome[DNS_SERVFAIL] + a->tally.outcome[DNS_FAILED], true);
 		right_number(&line, &column, 9, a->tally.outcome[DNS_NXDOMAIN], false);
-		right_number(&line, &column, 8, a->tally.outcome[DNS_SERVFAIL] + a->tally.outcome[DNS_FAILED], true);
-		right_number(&line, &column, 11, a->tally.outcome[DNS_UNANSWERED], true);
+		right_time(&line, &column, 8, answered ? a->sum_ns / answered : 0, answered);
 		line_ascii(&line, "  ");
 		line_text(&line, a->name, strlen(a->name), "");
 		line_ascii(&line, "  by ");
@@ -422,7 +423,7 @@ void dns_page_text(const struct dns_page *p, struct buf *out)
 	page_clients(p, out);
 	page_wasters(p, out);
 	n = dns_top_failing(p, rows);
-	names_table(p, out, &p->summary->failing, "NAME WITHOUT AN ANSWER, OR WITH AN ERROR", "failing names", rows, n);
+	names_table(p, out, &p->summary->failing, "  NAME THAT FAILED", "failing names", rows, n);
 	n = dns_top_names(p, rows);
-	names_table(p, out, &p->summary->names, "NAME", "names", rows, n);
+	names_table(p, out, &p->summary->names, "  NAME", "names", rows, n);
 }

@@ -79,12 +79,9 @@ void dns_advice(const struct dns_client *c, char *ret, size_t size)
 {
 	unsigned long long whole = c->wasted_whole;
 
-	if (whole && c->dots && c->party.kind == DNS_PARTY_POD)
-		snprintf(ret, size, "in the pod's dnsConfig, option ndots: \"%u\" saves %llu; so does a dot at the end: %s.",
-			 c->dots, whole, c->found);
-	else if (whole && c->dots)
-		snprintf(ret, size, "options ndots:%u in resolv.conf saves %llu; so does a dot at the end: %s.", c->dots, whole,
-			 c->found);
+	if (whole && c->dots)
+		snprintf(ret, size, "ndots:%u (%s) saves %llu questions; or a dot at the end: %s.", c->dots,
+			 c->party.kind == DNS_PARTY_POD ? "dnsConfig of the pod" : "options of resolv.conf", whole, c->found);
 	else
-		snprintf(ret, size, "asked for by its full name with a dot at the end, it takes one question: %s.", c->found);
+		snprintf(ret, size, "by its full name with a dot at the end it takes one question: %s.", c->found);
 }

@@ -115,7 +115,7 @@ test_dns_page() {
 	dns_watched dns --time 60 -n 6 -- "${searched[@]}" servfail.example $'a\e[31mb.example' other.example
 	like "totals" '^DNS +7 lookups in ' "$(cat "$tmp/out")"
 	like "answers" 'found 1 \(14\.3%\) +NXDOMAIN 5 \(71\.4%\) +SERVFAIL 1 ' "$(cat "$tmp/out")"
-	like "advice" 'ndots:2 in resolv.conf saves 3; so does a dot at the end: www.example.com\.' "$(cat "$tmp/out")"
+	like "advice" '-> ndots:2 \(options of resolv.conf\) saves 3 questions; or a dot at the end: www.example.com\.' "$(cat "$tmp/out")"
 	is "control characters from the wire" "" "$(grep -a $'\e' "$tmp/out")"
 	like "a hostile name" 'a\\027\[31mb\.example' "$(cat "$tmp/out")"
 	is "rows of names" 6 "$(sed '1,/ NAME$/d' "$tmp/out" | wc -l)"
@@ -129,10 +129,10 @@ test_top_dns() {
 	is "all of them together" 4 "$(jq -s 'map(.lookups) | add' "$tmp/out")"
 	# on a terminal, until q
 	{ sleep 1.5; dns_ask "${searched[@]}"; sleep 1.2; printf q; } |
-		script -qec "stty cols 90 rows 30; $tapio top dns --comm $me-dns" "$tmp/typescript" >/dev/null
+		script -qec "stty cols 80 rows 30; $tapio top dns --comm $me-dns" "$tmp/typescript" >/dev/null
 	like "the exit status" 'COMMAND_EXIT_CODE="0"' "$(tail -n 1 "$tmp/typescript")"
 	like "the last page" $'DNS.{1,8} +4 lookups in [0-9.]+s' "$(tr -d '\r' <"$tmp/typescript" | grep -a 'lookups in' | tail -n 1)"
-	is "columns" "" "$(tr -d '\r' <"$tmp/typescript" | sed 's/\x1b\[[0-9;]*[A-Za-z]//g' | LC_ALL=C.UTF-8 grep -aE '.{91}' | grep -av '^Script')"
+	is "columns" "" "$(tr -d '\r' <"$tmp/typescript" | sed 's/\x1b\[[0-9;]*[A-Za-z]//g' | LC_ALL=C.UTF-8 grep -aE '.{81}' | grep -av '^Script')"
 	dns_down
 }
 
