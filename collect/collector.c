@@ -65,11 +65,15 @@ int collector_configure(struct collector *c)
 static int settings_write(struct collector *c, const struct collect_options *options)
 {
 	int filters = filter_apply(&options->filter, &c->transport);
+	bool bulk = false;
 
 	if (filters < 0)
 		return filters;
 	/* No event at all is not "all of them". */
 	c->config.events = options->events ? options->events : EVENT_BIT(TAPIO_EV_INVALID);
+	/* What the events of the dns sensor are made of: those of its programs that ask, ask for this. */
+	if (options->events & events_of(TAPIO_SENSOR_DNS, &bulk))
+		c->config.events |= EVENT_BIT(TAPIO_EV_DNS_PACKET);
 	c->config.page_size = (__u32)sysconf(_SC_PAGESIZE);
 	c->config.filters = (__u32)filters;
 	c->config.events_per_second = options->events_per_second;

@@ -185,6 +185,23 @@ static int write_layout(const struct sensor *sensor, struct bpf_object *obj, cha
 	return 0;
 }
 
+/* `abi` objects have no read-only data: those that ask for the ports have a map of them. */
+static int write_dns_ports(const struct sensor_run *run, char *why)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(run->obj, "dns_call_ports");
+	struct tapio_dns_call_ports ports;
+	__u32 zero = 0;
+
+	if (!map)
+		return 0;
+	memcpy(ports.ports, run->dns_ports, sizeof(ports.ports));
+	if (bpf_map_update_elem(bpf_map__fd(map), &zero, &ports, BPF_ANY)) {
+		snprintf(why, WHY_MAX, "map dns_call_ports: %s", strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
 /* A link of the root: other programs there, and below, go on as before. */
 static struct bpf_link *attach_cgroup(struct bpf_program *prog, char *why)
 {
@@ -362,6 +379,8 @@ static int try_tier(const struct tier *tier, const struct ladder_options *option
 		return err;
 	}
 	err = write_layout(run->sensor, run->obj, why);
+	if (!err)
+		err = write_dns_ports(run, why);
 	if (!err)
 		err = attach_all(run, tier, why);
 	return err;

@@ -27,7 +27,7 @@ struct program_ref {
 	uint64_t events; /* EVENT_BIT of each */
 };
 
-#define TIER_PROGRAMS_MAX 16
+#define TIER_PROGRAMS_MAX 32
 
 struct tier {
 	const char *name;   /* "tp_btf", unique in its ladder */
