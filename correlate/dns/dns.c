@@ -24,7 +24,7 @@ static bool is_dns_port(const struct dns *d, uint16_t port)
 	return false;
 }
 
-/* A socket of IPv6 may speak IPv4: ::ffff:192.0.2.1. */
+/* A socket of IPv6 may speak IPv4: ::ffff:192.0.2.1 is what its program says then, and never in a packet. */
 static struct tapio_address unmapped(const struct tapio_address *address)
 {
 	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
@@ -39,7 +39,8 @@ static struct tapio_address unmapped(const struct tapio_address *address)
 static void hear_parties(struct heard *h)
 {
 	const struct tapio_dns_packet *p = h->packet;
-	struct endpoint source = { p->source, p->source_port }, destination = { p->destination, p->destination_port };
+	struct endpoint source = { unmapped(&p->source), p->source_port };
+	struct endpoint destination = { unmapped(&p->destination), p->destination_port };
 	struct endpoint asked = { unmapped(&p->asked), p->asked_port };
 	bool to_server = !h->response;
 

@@ -245,6 +245,8 @@ static uint32_t find_client(const struct dns *d, const struct heard *h)
 	const struct lookups *t = &d->table;
 	uint64_t hash = hash_peer(&h->client, h->m.id, &h->m.question);
 
+	if (!h->client.port) /* not known at a system call, of any client: all would be the same one */
+		return NONE;
 	for (uint32_t i = index_first(&t->peers, hash); i != NONE; i = index_next(&t->peers, i)) {
 		const struct attempt *a = &t->attempt[i];
 
