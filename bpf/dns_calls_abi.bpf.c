@@ -9,6 +9,7 @@
  * all of them was asked at; io_uring, sendfile(2), splice(2); system calls of 32-bit programs; descriptors that changed
  * their number or owner (dns_calls.h). Of one sendmmsg(2) or recvmmsg(2) the first four messages, of one message the
  * first four pieces. A message that the socket did not take is told all the same; so are the octets that it left over.
+ * What a call returns that had been entered before these hooks were there.
  * Memory that was never touched cannot be read at the entry of a call: such a message is counted as unreadable.
  * Cost: a look-up for every call of read, write, send and receive of every process, and what any hook on a system call
  * costs all others. A copy of each DNS message, and two more look-ups.

@@ -103,15 +103,25 @@ static const struct layout_field layout[] = {
 	{ 0 }
 };
 
+static int map_of(const struct sensor_run *run, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(run->obj, name);
+
+	return map ? bpf_map__fd(map) : -1;
+}
+
 /* The programs that remember sockets run already: whatever is not found here is seen by them. */
 static int started(const struct sensor_run *run)
 {
-	struct bpf_map *sockets = bpf_object__find_map_by_name(run->obj, "dns_sockets");
+	int sockets = map_of(run, "dns_sockets"), lives = map_of(run, "dns_call_lives");
 	struct dns_sockets_found found;
 
-	if (!sockets || !host_pid_namespace()) /* /proc has other numbers than the programs see */
+	if (!host_pid_namespace()) /* /proc has other numbers than the programs see */
 		return 0;
-	dns_sockets_enter(bpf_map__fd(sockets), run->dns_ports, &found);
+	if (lives >= 0)
+		dns_sockets_enter_calls(lives, map_of(run, "dns_call_sockets"), run->dns_ports, &found);
+	else
+		dns_sockets_enter(sockets, run->dns_ports, &found);
 	if (found.found > found.entered)
 		log_debug("dns: the processes of %u sockets that were there before stay unknown",
 			  found.found - found.entered);

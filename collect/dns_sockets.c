@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,103 +19,181 @@
 
 #include "base/cgroup.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 
-#define INODES_MAX 65536 /* sockets, and network namespaces */
-
-struct inodes {
-	uint64_t *list;
-	unsigned n, room;
-};
+#define SOCKETS_MAX 65536
+#define NAMESPACES_MAX 65536
 
 struct walk {
-	int map_fd;
 	const uint16_t *ports;
-	struct inodes sockets, namespaces;
-	const char *v2_mount;
-	char legacy_mount[256];
-	const char *legacy_controller;
-	struct dns_sockets_found *ret;
+	struct dns_socket *sockets;
+	unsigned nsockets, sockets_room;
+	uint64_t *namespaces;
+	unsigned nnamespaces, namespaces_room;
+	void (*take)(void *arg, const char *pid, int fd, const struct dns_socket *socket);
+	void *arg;
 };
 
-static void inodes_add(struct inodes *s, uint64_t inode)
+/* A place for one more, NULL if there is none. */
+static void *one_more(void *list, unsigned *n, unsigned *room, unsigned max, size_t size)
 {
-	unsigned room = s->room ? s->room * 2 : 64;
-	uint64_t *list;
+	unsigned wanted = *room ? *room * 2 : 64;
+	void **at = list, *more;
 
-	if (s->n == INODES_MAX)
-		return;
-	if (s->n == s->room) {
-		list = realloc(s->list, room * sizeof(*list));
-		if (!list)
-			return;
-		s->list = list;
-		s->room = room;
+	if (*n == max)
+		return NULL;
+	if (*n == *room) {
+		more = realloc(*at, wanted * size);
+		if (!more)
+			return NULL;
+		*at = more;
+		*room = wanted;
 	}
-	s->list[s->n++] = inode;
+	return (char *)*at + (*n)++ * size;
 }
 
-static int by_number(const void *a, const void *b)
+static int by_inode(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	uint64_t x = ((const struct dns_socket *)a)->inode, y = ((const struct dns_socket *)b)->inode;
 
 	return (x > y) - (x < y);
 }
 
-static bool is_port(const struct walk *w, unsigned port)
+static bool is_port(const uint16_t *ports, unsigned port)
 {
 	for (unsigned i = 0; i < TAPIO_DNS_PORTS_MAX; i++)
-		if (port && port == w->ports[i])
+		if (port && port == ports[i])
 			return true;
 	return false;
 }
 
 /* ---- which sockets ---- */
 
-/* "sl  local_address rem_address  st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode": proc(5) */
-static void take_line(struct walk *w, const char *line)
+/* Words of four octets, each as a number of this machine. */
+static void read_address(const char *hex, uint8_t ret[16])
 {
-	unsigned local, remote;
-	uint64_t inode;
+	uint32_t word;
 
-	if (sscanf(line, " %*[0-9]: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %" SCNu64, &local, &remote,
-		   &inode) != 3)
+	for (unsigned i = 0; i < 4 && sscanf(hex + i * 8, "%8" SCNx32, &word) == 1; i++)
+		memcpy(ret + i * 4, &word, sizeof(word));
+}
+
+/* "sl  local_address rem_address  st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode": proc(5) */
+static void take_line(struct walk *w, const char *line, uint8_t family, uint8_t protocol)
+{
+	struct dns_socket s = { .family = family, .protocol = protocol }, *place;
+	char local[33], remote[33];
+
+	if (sscanf(line, " %*[0-9]: %32[0-9A-Fa-f]:%" SCNx16 " %32[0-9A-Fa-f]:%" SCNx16 " %*s %*s %*s %*s %*s %*s %" SCNu64,
+		   local, &s.local_port, remote, &s.remote_port, &s.inode) != 5 || !s.inode)
 		return;
-	if (inode && (is_port(w, local) || is_port(w, remote) || remote == TAPIO_DNS_TLS_PORT))
-		inodes_add(&w->sockets, inode);
+	if (!is_port(w->ports, s.local_port) && !is_port(w->ports, s.remote_port) && s.remote_port != TAPIO_DNS_TLS_PORT)
+		return;
+	read_address(local, s.local);
+	read_address(remote, s.remote);
+	place = one_more(&w->sockets, &w->nsockets, &w->sockets_room, SOCKETS_MAX, sizeof(s));
+	if (place)
+		*place = s;
 }
 
 static void read_sockets(struct walk *w, const char *pid)
 {
-	static const char *const tables[] = { "udp", "udp6", "tcp", "tcp6" };
+	static const struct {
+		const char *name;
+		uint8_t family, protocol;
+	} tables[] = { { "udp", 4, IPPROTO_UDP }, { "udp6", 6, IPPROTO_UDP }, { "tcp", 4, IPPROTO_TCP }, { "tcp6", 6, IPPROTO_TCP } };
 
 	for (size_t i = 0; i < COUNT_OF(tables); i++) {
 		_cleanup_fclose_ FILE *f = NULL;
 		char path[320], line[512];
 
-		snprintf(path, sizeof(path), "/proc/%s/net/%s", pid, tables[i]);
+		snprintf(path, sizeof(path), "/proc/%s/net/%s", pid, tables[i].name);
 		f = fopen(path, "re");
 		while (f && fgets(line, sizeof(line), f))
-			take_line(w, line);
+			take_line(w, line, tables[i].family, tables[i].protocol);
 	}
 }
 
 /* The tables of a namespace are read once, through the first of its processes. */
 static void take_namespace(struct walk *w, const char *pid)
 {
+	uint64_t *place;
 	char path[320];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%s/ns/net", pid);
 	if (stat(path, &st))
 		return;
-	for (unsigned i = 0; i < w->namespaces.n; i++)
-		if (w->namespaces.list[i] == st.st_ino)
+	for (unsigned i = 0; i < w->nnamespaces; i++)
+		if (w->namespaces[i] == st.st_ino)
 			return;
-	inodes_add(&w->namespaces, st.st_ino);
+	place = one_more(&w->namespaces, &w->nnamespaces, &w->namespaces_room, NAMESPACES_MAX, sizeof(*place));
+	if (!place)
+		return;
+	*place = st.st_ino;
 	read_sockets(w, pid);
 }
 
+/* Of a socket that several hold, as a service manager and its service do, each is given. */
+static void take_process(struct walk *w, const char *pid)
+{
+	char path[320], link[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	dir = opendir(path);
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof(link) - 1);
+		struct dns_socket key, *found;
+
+		if (n <= 0)
+			continue;
+		link[n] = '\0';
+		if (sscanf(link, "socket:[%" SCNu64 "]", &key.inode) != 1)
+			continue;
+		found = bsearch(&key, w->sockets, w->nsockets, sizeof(key), by_inode);
+		if (found)
+			w->take(w->arg, pid, atoi(e->d_name), found);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void each_process(struct walk *w, void (*take)(struct walk *w, const char *pid))
+{
+	DIR *proc = opendir("/proc");
+
+	for (struct dirent *e; proc && (e = readdir(proc));)
+		if (isdigit((unsigned char)e->d_name[0]))
+			take(w, e->d_name);
+	if (proc)
+		closedir(proc);
+}
+
+void dns_sockets_walk(const uint16_t ports[TAPIO_DNS_PORTS_MAX],
+		      void (*take)(void *arg, const char *pid, int fd, const struct dns_socket *socket), void *arg)
+{
+	struct walk w = { .ports = ports, .take = take, .arg = arg };
+
+	each_process(&w, take_namespace);
+	if (w.nsockets) {
+		qsort(w.sockets, w.nsockets, sizeof(*w.sockets), by_inode);
+		each_process(&w, take_process);
+	}
+	free(w.sockets);
+	free(w.namespaces);
+}
+
 /* ---- whose they are ---- */
+
+struct entering {
+	int map_fd;
+	const char *v2_mount;
+	char legacy_mount[256];
+	const char *legacy_controller;
+	struct dns_sockets_found *ret;
+	struct tapio_dns_socket process; /* of the last one that was read */
+};
 
 /* From 5.5 a cgroup's id is its inode number. */
 static uint64_t cgroup_at(const char *mount, const char *path)
@@ -128,7 +207,7 @@ static uint64_t cgroup_at(const char *mount, const char *path)
 }
 
 /* "0::/path" and "7:pids:/path" */
-static void read_cgroups(const struct walk *w, const char *pid, struct tapio_dns_socket *s)
+static void read_cgroups(const struct entering *w, const char *pid, struct tapio_dns_socket *s)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	char path[320], line[4352];
@@ -149,7 +228,7 @@ static void read_cgroups(const struct walk *w, const char *pid, struct tapio_dns
 	}
 }
 
-static bool read_process(const struct walk *w, const char *pid, struct tapio_dns_socket *ret)
+static bool read_process(const struct entering *w, const char *pid, struct tapio_dns_socket *ret)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	char path[320], comm[64] = "";
@@ -182,73 +261,85 @@ static uint64_t namespace_of(int socket)
 	return getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) ? 0 : cookie;
 }
 
-static void enter(struct walk *w, const char *pid, int fd, bool *known, struct tapio_dns_socket *s)
+/* Of a socket that several hold the last one is told. */
+static void enter(void *arg, const char *pid, int fd, const struct dns_socket *socket)
 {
 	_cleanup_close_ int process = -1, own = -1;
+	struct entering *w = arg;
 
-	if (!*known && !read_process(w, pid, s))
+	(void)socket;
+	if (w->process.tgid != (__u32)atoi(pid) && !read_process(w, pid, &w->process))
 		return;
-	*known = true;
 	w->ret->found++;
 	process = (int)syscall(SYS_pidfd_open, atoi(pid), 0);
 	if (process >= 0)
 		own = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
 	if (own >= 0)
-		s->netns = namespace_of(own);
-	if (own >= 0 && !bpf_map_update_elem(w->map_fd, &own, s, BPF_ANY))
+		w->process.netns = namespace_of(own);
+	if (own >= 0 && !bpf_map_update_elem(w->map_fd, &own, &w->process, BPF_ANY))
 		w->ret->entered++;
-}
-
-/* Of a socket that several hold, as a service manager and its service do, the last one is told. */
-static void take_process(struct walk *w, const char *pid)
-{
-	struct tapio_dns_socket s;
-	bool known = false;
-	char path[320], link[64];
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
-	dir = opendir(path);
-	for (struct dirent *e; dir && (e = readdir(dir));) {
-		ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof(link) - 1);
-		uint64_t inode;
-
-		if (n <= 0)
-			continue;
-		link[n] = '\0';
-		if (sscanf(link, "socket:[%" SCNu64 "]", &inode) == 1 &&
-		    bsearch(&inode, w->sockets.list, w->sockets.n, sizeof(inode), by_number))
-			enter(w, pid, atoi(e->d_name), &known, &s);
-	}
-	if (dir)
-		closedir(dir);
-}
-
-static void each_process(struct walk *w, void (*take)(struct walk *w, const char *pid))
-{
-	DIR *proc = opendir("/proc");
-
-	for (struct dirent *e; proc && (e = readdir(proc));)
-		if (isdigit((unsigned char)e->d_name[0]))
-			take(w, e->d_name);
-	if (proc)
-		closedir(proc);
 }
 
 void dns_sockets_enter(int map_fd, const uint16_t ports[TAPIO_DNS_PORTS_MAX], struct dns_sockets_found *ret)
 {
-	struct walk w = { .map_fd = map_fd, .ports = ports, .ret = ret };
+	struct entering w = { .map_fd = map_fd, .ret = ret };
 	uint32_t hierarchy;
 
 	*ret = (struct dns_sockets_found){};
 	cgroup_mode_detect(&w.v2_mount);
 	if (!cgroup_legacy_find("pids", &hierarchy, w.legacy_mount, sizeof(w.legacy_mount)))
 		w.legacy_controller = "pids";
-	each_process(&w, take_namespace);
-	if (w.sockets.n) {
-		qsort(w.sockets.list, w.sockets.n, sizeof(*w.sockets.list), by_number);
-		each_process(&w, take_process);
+	dns_sockets_walk(ports, enter, &w);
+}
+
+/* ---- by process and descriptor ---- */
+
+struct entering_calls {
+	int lives_fd, sockets_fd;
+	const uint16_t *ports;
+	struct dns_sockets_found *ret;
+};
+
+/* The number of the life that a process is in, begun now if nothing was known of it; 0: no room. */
+static uint64_t life_of(const struct entering_calls *w, uint32_t tgid)
+{
+	struct tapio_dns_call_life life = { .number = clock_ns(CLOCK_MONOTONIC) };
+
+	bpf_map_update_elem(w->lives_fd, &tgid, &life, BPF_NOEXIST);
+	return bpf_map_lookup_elem(w->lives_fd, &tgid, &life) ? 0 : life.number;
+}
+
+static void enter_call(void *arg, const char *pid, int fd, const struct dns_socket *from)
+{
+	struct tapio_dns_call_key key = { .tgid = (__u32)atoi(pid), .fd = (__u32)fd };
+	static const uint8_t any[16];
+	struct entering_calls *w = arg;
+	struct tapio_dns_call_socket s = {
+		.made_ns = clock_ns(CLOCK_MONOTONIC), .cookie = 1ull << 63 | from->inode,
+		.peer_port = from->remote_port, .peer_family = from->family, .protocol = from->protocol,
+		.flags = from->remote_port ? TAPIO_DNS_CALL_CONNECTED : 0,
+	};
+
+	if (!is_port(w->ports, from->local_port) && !is_port(w->ports, from->remote_port))
+		return;
+	w->ret->found++;
+	s.life = life_of(w, key.tgid);
+	memcpy(s.peer, from->remote, sizeof(s.peer));
+	if (is_port(w->ports, from->local_port)) {
+		s.local_port = from->local_port;
+		s.local_family = memcmp(from->local, any, sizeof(any)) ? from->family : 0;
+		memcpy(s.local, from->local, sizeof(s.local));
 	}
-	free(w.sockets.list);
-	free(w.namespaces.list);
+	/* One that the programs have made meanwhile is newer. */
+	if (s.life && !bpf_map_update_elem(w->sockets_fd, &key, &s, BPF_NOEXIST))
+		w->ret->entered++;
+}
+
+void dns_sockets_enter_calls(int lives_fd, int sockets_fd, const uint16_t ports[TAPIO_DNS_PORTS_MAX],
+			     struct dns_sockets_found *ret)
+{
+	struct entering_calls w = { lives_fd, sockets_fd, ports, ret };
+
+	*ret = (struct dns_sockets_found){};
+	dns_sockets_walk(ports, enter_call, &w);
 }

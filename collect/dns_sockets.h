@@ -7,14 +7,33 @@
 
 #include "event/event.h"
 
+/* As /proc/net tells it. Addresses are in network byte order, of IPv4 the first four octets. */
+struct dns_socket {
+	uint64_t inode;
+	uint8_t family; /* 4, 6 */
+	uint8_t protocol; /* IPPROTO_* */
+	uint16_t local_port, remote_port; /* 0: none */
+	uint8_t local[16], remote[16];
+};
+
+/*
+ * Looks through all network namespaces and processes. `take` is given each descriptor of a socket that is connected or
+ * bound to one of these ports, or connected to that of DNS over TLS: processes one after the other.
+ */
+void dns_sockets_walk(const uint16_t ports[TAPIO_DNS_PORTS_MAX],
+		      void (*take)(void *arg, const char *pid, int fd, const struct dns_socket *socket), void *arg);
+
 struct dns_sockets_found {
 	unsigned found, entered; /* sockets: in /proc, and in the map */
 };
 
 /*
- * Looks through all network namespaces and processes, and enters each socket that is connected or bound to one of these
- * ports into a map of BPF_MAP_TYPE_SK_STORAGE. Takes CAP_SYS_PTRACE and Linux 5.6 (pidfd_getfd).
+ * Enters each of them into a map of BPF_MAP_TYPE_SK_STORAGE. Takes CAP_SYS_PTRACE and Linux 5.6 (pidfd_getfd).
  */
 void dns_sockets_enter(int map_fd, const uint16_t ports[TAPIO_DNS_PORTS_MAX], struct dns_sockets_found *ret);
+
+/* Enters each descriptor of them into the maps of bpf/dns_calls.h. */
+void dns_sockets_enter_calls(int lives_fd, int sockets_fd, const uint16_t ports[TAPIO_DNS_PORTS_MAX],
+			     struct dns_sockets_found *ret);
 
 #endif

@@ -471,3 +471,43 @@ TEST(live, dns_calls_inherited)
 {
 	live_on_every_tier_of(TAPIO_SENSOR_DNS, inherited);
 }
+
+/* Sockets that were there before Tapio, of the client and of the server. */
+static void older(struct live *l)
+{
+	uint8_t query[2 + QUERY] = { 0, QUERY }, reply[512];
+	const struct tapio_dns_packet *p;
+	int udp, tcp;
+	pid_t server;
+
+	if (!is_ours(l))
+		return;
+	choose_port();
+	server = start_server(2, 1);
+	udp = client(SOCK_DGRAM, true);
+	tcp = client(SOCK_STREAM, true);
+	l->options.dns_ports[0] = ntohs(server_at.sin_port);
+	live_start(l);
+	/* The server was in recvfrom(2) when this began: what that call returned is not told. */
+	make_query(query + 2, 501, 1);
+	CHECK(by_send(udp, query + 2, reply), "%s: %s", l->name, strerror(errno));
+	make_query(query + 2, 502, 1);
+	CHECK(by_send(udp, query + 2, reply), "%s: %s", l->name, strerror(errno));
+	make_query(query + 2, 503, 1);
+	CHECK(write(tcp, query, sizeof(query)) == sizeof(query) && read_all(tcp, reply, 2 + QUERY), "%s: %s", l->name,
+	      strerror(errno));
+	expect_end(l, server);
+	live_drain(l);
+	p = find(l, getpid(), true, query, sizeof(query));
+	CHECK(p && p->sequence == 1 && !(p->flags & TAPIO_DNS_SYN) && p->protocol == IPPROTO_TCP,
+	      "%s: what of the stream was before is not known", l->name);
+	make_query(query + 2, 502, 1);
+	expect_lookup(l, server, query + 2);
+	close(udp);
+	close(tcp);
+}
+
+TEST(live, dns_calls_older)
+{
+	live_on_every_tier_of(TAPIO_SENSOR_DNS, older);
+}
