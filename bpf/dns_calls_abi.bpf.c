@@ -133,6 +133,14 @@ static __always_inline void sent_buffer(void *ctx, u32 fd, u64 at, u64 length, u
 	tell(ctx, s, &to, &o, TAPIO_DNS_EGRESS, v4_18);
 }
 
+static __always_inline void sent_to(void *ctx, bool v4_18)
+{
+	u64 name = argument(ctx, 4);
+
+	if (name || speaks_dns())
+		sent_buffer(ctx, argument(ctx, 0), argument(ctx, 1), argument(ctx, 2), name, v4_18);
+}
+
 static __always_inline void sent_iovecs(void *ctx, u32 fd, u64 iovecs, u64 n, u64 name, bool v4_18)
 {
 	struct octets o = {};
@@ -186,15 +194,16 @@ static __always_inline void sent_many(void *ctx, u32 fd, u64 at, u64 n, bool v4_
 		return TP_PASS;                                                                    \
 	}
 
-PROGRAM(dns_sendto, "sys_enter_sendto",
-	sent_buffer(ctx, argument(ctx, 0), argument(ctx, 1), argument(ctx, 2), argument(ctx, 4), v4_18))
+PROGRAM(dns_sendto, "sys_enter_sendto", sent_to(ctx, v4_18))
 PROGRAM(dns_write, "sys_enter_write",
-	sent_buffer(ctx, argument(ctx, 0), argument(ctx, 1), argument(ctx, 2), 0, v4_18))
+	if (speaks_dns())
+		sent_buffer(ctx, argument(ctx, 0), argument(ctx, 1), argument(ctx, 2), 0, v4_18))
 PROGRAM(dns_sendmsg, "sys_enter_sendmsg", sent_message(ctx, argument(ctx, 0), argument(ctx, 1), v4_18))
 PROGRAM(dns_sendmmsg, "sys_enter_sendmmsg",
 	sent_many(ctx, argument(ctx, 0), argument(ctx, 1), argument(ctx, 2), v4_18))
 PROGRAM(dns_writev, "sys_enter_writev",
-	sent_iovecs(ctx, argument(ctx, 0), argument(ctx, 1), argument(ctx, 2), 0, v4_18))
+	if (speaks_dns())
+		sent_iovecs(ctx, argument(ctx, 0), argument(ctx, 1), argument(ctx, 2), 0, v4_18))
 
 /* ---- receiving ---- */
 
@@ -210,58 +219,69 @@ static __always_inline void receive(void *ctx, u32 kind, u32 flags, u64 length, 
 SEC("tp/syscalls/sys_enter_recvfrom")
 int dns_recvfrom_enter_abi(void *ctx)
 {
-	receive(ctx, CALL_RECVFROM, argument(ctx, 3), argument(ctx, 2), argument(ctx, 4));
+	if (speaks_dns())
+		receive(ctx, CALL_RECVFROM, argument(ctx, 3), argument(ctx, 2), argument(ctx, 4));
 	return TP_PASS;
 }
 
 SEC("tp/syscalls/sys_enter_recvmsg")
 int dns_recvmsg_enter_abi(void *ctx)
 {
-	receive(ctx, CALL_RECVMSG, argument(ctx, 2), 0, 0);
+	if (speaks_dns())
+		receive(ctx, CALL_RECVMSG, argument(ctx, 2), 0, 0);
 	return TP_PASS;
 }
 
 SEC("tp/syscalls/sys_enter_recvmmsg")
 int dns_recvmmsg_enter_abi(void *ctx)
 {
-	receive(ctx, CALL_RECVMMSG, argument(ctx, 3), 0, 0);
+	if (speaks_dns())
+		receive(ctx, CALL_RECVMMSG, argument(ctx, 3), 0, 0);
 	return TP_PASS;
 }
 
 SEC("tp/syscalls/sys_enter_read")
 int dns_read_enter_abi(void *ctx)
 {
-	receive(ctx, CALL_READ, 0, argument(ctx, 2), 0);
+	if (speaks_dns())
+		receive(ctx, CALL_READ, 0, argument(ctx, 2), 0);
 	return TP_PASS;
 }
 
 SEC("tp/syscalls/sys_enter_readv")
 int dns_readv_enter_abi(void *ctx)
 {
-	receive(ctx, CALL_READV, 0, argument(ctx, 2), 0);
+	if (speaks_dns())
+		receive(ctx, CALL_READV, 0, argument(ctx, 2), 0);
 	return TP_PASS;
 }
 
-/* The call that returns, and its socket. NULL: nothing came. */
-static __always_inline struct tapio_dns_call_socket *received(void *ctx, u32 kind, struct call *call, s64 n, bool v4_18)
+/* The call that returns, its socket, and how much came. NULL: nothing did. */
+static __always_inline struct tapio_dns_call_socket *received(void *ctx, u32 kind, struct call *ret_call, u64 *ret_n,
+							      bool v4_18)
 {
 	struct tapio_dns_call_socket *s;
+	s64 n;
 
-	if (!recall(kind, call) || n < 0)
+	if (!recall(kind, ret_call))
 		return NULL;
-	s = socket_of(call->fd);
-	if (s && !n && call->length)
+	n = result(ctx);
+	if (n < 0)
+		return NULL;
+	*ret_n = n;
+	s = socket_of(ret_call->fd);
+	if (s && !n && ret_call->length)
 		tell_end(ctx, s, 0, v4_18);
 	return n ? s : NULL;
 }
 
 static __always_inline void received_buffer(void *ctx, u32 kind, bool v4_18)
 {
-	s64 n = result(ctx);
+	u64 n = 0;
 	struct octets o = {};
 	struct call call = {};
 	struct address from = {};
-	struct tapio_dns_call_socket *s = received(ctx, kind, &call, n, v4_18);
+	struct tapio_dns_call_socket *s = received(ctx, kind, &call, &n, v4_18);
 
 	if (!s || !other_side(s, call.name, &from))
 		return;
@@ -283,9 +303,9 @@ static __always_inline void received_iovecs(void *ctx, struct tapio_dns_call_soc
 
 static __always_inline void received_vector(void *ctx, bool v4_18)
 {
-	s64 n = result(ctx);
+	u64 n = 0;
 	struct call call = {};
-	struct tapio_dns_call_socket *s = received(ctx, CALL_READV, &call, n, v4_18);
+	struct tapio_dns_call_socket *s = received(ctx, CALL_READV, &call, &n, v4_18);
 
 	if (s)
 		received_iovecs(ctx, s, call.data, call.length, 0, n, v4_18);
@@ -293,10 +313,10 @@ static __always_inline void received_vector(void *ctx, bool v4_18)
 
 static __always_inline void received_message(void *ctx, bool v4_18)
 {
-	s64 n = result(ctx);
+	u64 n = 0;
 	struct call call = {};
 	struct message_header h = {};
-	struct tapio_dns_call_socket *s = received(ctx, CALL_RECVMSG, &call, n, v4_18);
+	struct tapio_dns_call_socket *s = received(ctx, CALL_RECVMSG, &call, &n, v4_18);
 
 	if (s && !bpf_probe_read_user(&h, sizeof(h), (void *)call.data))
 		received_iovecs(ctx, s, h.iovecs, h.niovecs, h.name, n, v4_18);
@@ -304,11 +324,14 @@ static __always_inline void received_message(void *ctx, bool v4_18)
 
 static __always_inline void received_many(void *ctx, bool v4_18)
 {
-	s64 n = result(ctx);
 	struct call call = {};
 	struct tapio_dns_call_socket *s;
+	s64 n;
 
-	if (!recall(CALL_RECVMMSG, &call) || n <= 0)
+	if (!recall(CALL_RECVMMSG, &call))
+		return;
+	n = result(ctx);
+	if (n <= 0)
 		return;
 	s = socket_of(call.fd);
 	if (s)
@@ -442,7 +465,8 @@ static __always_inline void accepted(s64 fd)
 SEC("tp/syscalls/sys_enter_accept")
 int dns_accept_enter_abi(void *ctx)
 {
-	accepting(argument(ctx, 0), argument(ctx, 1));
+	if (speaks_dns())
+		accepting(argument(ctx, 0), argument(ctx, 1));
 	return TP_PASS;
 }
 
@@ -456,7 +480,8 @@ int dns_accept_exit_abi(void *ctx)
 SEC("tp/syscalls/sys_enter_accept4")
 int dns_accept4_enter_abi(void *ctx)
 {
-	accepting(argument(ctx, 0), argument(ctx, 1));
+	if (speaks_dns())
+		accepting(argument(ctx, 0), argument(ctx, 1));
 	return TP_PASS;
 }
 
@@ -478,7 +503,9 @@ static __always_inline void closing(void *ctx, u32 fd, bool v4_18)
 	socket_close(s);
 }
 
-PROGRAM(dns_close, "sys_enter_close", closing(ctx, argument(ctx, 0), v4_18))
+PROGRAM(dns_close, "sys_enter_close",
+	if (speaks_dns())
+		closing(ctx, argument(ctx, 0), v4_18))
 
 /* ---- processes ---- */
 

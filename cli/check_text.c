@@ -17,16 +17,21 @@ const char *check_hook(const struct sensor_run *run, unsigned type, unsigned *po
 	return NULL;
 }
 
-bool check_taxes_syscalls(const struct sensor_run *run)
+static bool hooks_into(const struct sensor_run *run, const char *prefix)
 {
 	for (unsigned type = 0; type < TAPIO_EV_MAX; type++) {
 		const char *hook;
 
 		for (unsigned pos = 0; (hook = check_hook(run, type, &pos));)
-			if (!strncmp(hook, "tp/syscalls/", 12))
+			if (!strncmp(hook, prefix, strlen(prefix)))
 				return true;
 	}
 	return false;
+}
+
+bool check_taxes_syscalls(const struct sensor_run *run)
+{
+	return hooks_into(run, "tp/syscalls/");
 }
 
 const char *check_transport(const struct check *check)
@@ -151,6 +156,8 @@ static void print_sensor(const struct sensor_run *run, FILE *to)
 		fprintf(to, "  derived: %s\n", run->tier->derives_how);
 	if (check_taxes_syscalls(run))
 		fprintf(to, "  cost: a hook on a system call slows every system call of the machine by tens of ns\n");
+	if (hooks_into(run, "tp/syscalls/sys_enter_read"))
+		fprintf(to, "  cost: each read, write, send and receive of every process takes about 100 ns more\n");
 	if (!sensor_loss_is_provable(run))
 		fprintf(to, "  loss is not provable here: this kernel does not count the runs of classic tracepoint programs that it skips (from 6.7 it does)\n");
 }
