@@ -7,8 +7,8 @@
  * has just written it. They run in the caller's name, so the process is always known.
  * Not seen: a client's own address, and destination NAT, which the kernel does later; the address that a server bound to
  * all of them was asked at; io_uring, sendfile(2), splice(2); system calls of 32-bit programs; descriptors that changed
- * their number or owner (dns_calls.h). Of one sendmmsg(2) or recvmmsg(2) the first four messages, of one message the
- * first four pieces. A message that the socket did not take is told all the same; so are the octets that it left over.
+ * their number or owner (dns_calls.h). Of one sendmmsg(2) or recvmmsg(2) the first four messages, and the first piece
+ * of each; later ones are counted as unreadable. Of other messages the first four pieces. A message that the socket did not take is told all the same; so are the octets that it left over.
  * What a call returns that had been entered before these hooks were there.
  * Memory that was never touched cannot be read at the entry of a call: such a message is counted as unreadable.
  * Cost: a look-up for every call of read, write, send and receive of every process, and what any hook on a system call

@@ -33,11 +33,14 @@ static __always_inline void octets_of_buffer(struct octets *o, u64 at, u64 lengt
 	o->total = total == ALL ? length & ALL : total;
 }
 
+/* Of more pieces than are told it is only known that there are more: a datagram is not whole then, and a stream has a hole. */
 static __always_inline void octets_of_iovecs(struct octets *o, u64 iovecs, u64 n, u64 total, u32 most)
 {
+	bool more = n > most;
+
 	if (!n)
 		return;
-	if (n > most)
+	if (more)
 		n = most;
 	n = (BOUNDED(n - 1, most - 1) + 1) * sizeof(struct piece);
 	if (bpf_probe_read_user(o->pieces, n, (void *)iovecs))
@@ -45,7 +48,7 @@ static __always_inline void octets_of_iovecs(struct octets *o, u64 iovecs, u64 n
 	o->total = total;
 	if (total != ALL)
 		return;
-	o->total = 0;
+	o->total = more;
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i < PIECES; i++)
 		o->total += o->pieces[i].length & ALL;
@@ -235,6 +238,15 @@ static __always_inline void tell_one_of_many(void *ctx, const struct tapio_dns_c
 		fill(ctx, rec, &o, 1);
 }
 
+/* Messages of a call that a program small enough for 4.14 does not get to. */
+static __always_inline void count_losses(u64 n)
+{
+	struct tapio_counters *c = counters_of(TAPIO_SENSOR_DNS);
+
+	if (c)
+		__sync_fetch_and_add(&c->lost[TAPIO_CAUSE_UNREADABLE], n);
+}
+
 static __always_inline void tell_many(void *ctx, struct tapio_dns_call_socket *s, u64 at, u64 n, u8 direction, bool v4_18)
 {
 	s->protocol = IPPROTO_UDP; /* who sends several messages means messages */
@@ -248,6 +260,8 @@ static __always_inline void tell_many(void *ctx, struct tapio_dns_call_socket *s
 			return;
 		tell_one_of_many(ctx, s, &m, direction ? ALL : m.length, direction, v4_18);
 	}
+	if (n > MESSAGES)
+		count_losses(n - MESSAGES);
 }
 
 #endif

@@ -58,8 +58,8 @@
 	"addresses are those that programs give to system calls: a server that is bound to all of them does not say " \
 	"which one it was asked at; a lookup of a server on this machine is told by both, as the client's and as the " \
 	"server's, because nothing ties them; what a socket did not take is told as sent; the first 4 messages of one " \
-	"sendmmsg or recvmmsg and the first 4 pieces of a message are seen, io_uring and 32-bit programs are not, nor " \
-	"sockets that were duplicated, passed on, or kept over an exec"
+	"sendmmsg or recvmmsg are seen, of each the first piece, and of another message the first 4 pieces; io_uring " \
+	"and 32-bit programs are not, nor sockets that were duplicated, passed on, or kept over an exec"
 
 static const struct tier tiers[] = {
 	{ .name = "cgroup_skb",
