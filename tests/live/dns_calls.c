@@ -511,3 +511,70 @@ TEST(live, dns_calls_older)
 {
 	live_on_every_tier_of(TAPIO_SENSOR_DNS, older);
 }
+
+/* A connection to the port of DNS over TLS, which nobody listens at here; a datagram there is something else. */
+static void encrypted(struct live *l)
+{
+	struct sockaddr_in tls = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				   .sin_port = htons(TAPIO_DNS_TLS_PORT) };
+	const struct tapio_dns_packet *p;
+	int udp, tcp;
+
+	if (!is_ours(l))
+		return;
+	start(l);
+	udp = client(SOCK_DGRAM, false);
+	tcp = client(SOCK_STREAM, false);
+	CHECK(!connect(udp, (struct sockaddr *)&tls, sizeof(tls)), "%s: %s", l->name, strerror(errno));
+	CHECK(connect(tcp, (struct sockaddr *)&tls, sizeof(tls)) && errno == ECONNREFUSED, "%s: %s", l->name,
+	      strerror(errno));
+	close(udp);
+	close(tcp);
+	live_drain(l);
+	CHECK(live_count(l, TAPIO_EV_DNS_PACKET, getpid()) == 1, "%s: %u records", l->name,
+	      live_count(l, TAPIO_EV_DNS_PACKET, getpid()));
+	p = find(l, getpid(), true, NULL, 0);
+	CHECK(p && (p->flags & TAPIO_DNS_TLS) && p->destination_port == TAPIO_DNS_TLS_PORT && p->protocol == IPPROTO_TCP,
+	      "%s: flags %#x", l->name, p ? p->flags : 0);
+}
+
+TEST(live, dns_calls_encrypted)
+{
+	live_on_every_tier_of(TAPIO_SENSOR_DNS, encrypted);
+}
+
+/* Only the server is asked for: it is told as if nobody had chosen, and of the client nothing is. */
+static void filtered(struct live *l)
+{
+	uint8_t query[QUERY], reply[QUERY], got[512];
+	char text[16], why[256];
+	pid_t server;
+	int fd;
+
+	if (!is_ours(l))
+		return;
+	choose_port();
+	server = start_server(2, 0); /* one for the call that it is in already */
+	snprintf(text, sizeof(text), "%d", server);
+	REQUIRE(!filter_add(&l->options.filter, TAPIO_FILTER_PID, text, why, sizeof(why)), "%s", why);
+	l->options.dns_ports[0] = ntohs(server_at.sin_port);
+	live_start(l);
+	fd = client(SOCK_DGRAM, true);
+	make_query(query, 601, 1);
+	CHECK(by_send(fd, query, got), "%s: %s", l->name, strerror(errno));
+	make_query(query, 602, 1);
+	CHECK(by_send(fd, query, got), "%s: %s", l->name, strerror(errno));
+	close(fd);
+	expect_end(l, server);
+	live_drain(l);
+	make_reply(reply, query);
+	expect_packet(l, server, true, false, query, QUERY, IPPROTO_UDP);
+	expect_packet(l, server, false, true, reply, QUERY, IPPROTO_UDP);
+	CHECK(!live_count(l, TAPIO_EV_DNS_PACKET, getpid()), "%s: %u records of who is not asked for", l->name,
+	      live_count(l, TAPIO_EV_DNS_PACKET, getpid()));
+}
+
+TEST(live, dns_calls_filtered)
+{
+	live_on_every_tier_of(TAPIO_SENSOR_DNS, filtered);
+}
