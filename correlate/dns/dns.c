@@ -145,11 +145,12 @@ static void note_begun(struct dns *d)
 	dns_streams_take(d->streams, &syn);
 }
 
-/* The octets that the record does not hold come in records of their own, or are missed as any that are lost. */
 static void take_segment(struct dns *d, const uint8_t *data, size_t n)
 {
 	struct dns_segment segment = segment_of(d, data, n);
 
+	/* What is missing of a packet is in the records that follow; of a call it is nowhere. */
+	segment.missing = d->packet->flags & TAPIO_DNS_CALL ? d->packet->missing : 0;
 	note_begun(d);
 	dns_streams_take(d->streams, &segment);
 }

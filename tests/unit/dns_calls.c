@@ -21,11 +21,14 @@ static struct tapio_dns_lookup told[4];
 static char roles[4][8];
 static unsigned ntold;
 
+static unsigned nqueries;
+
 static void on_made(void *arg, const struct tapio_event *ev)
 {
 	const struct tapio_dns_lookup *l = (const void *)ev;
 
 	(void)arg;
+	nqueries += ev->type == TAPIO_EV_DNS_QUERY;
 	if (ev->type != TAPIO_EV_DNS_LOOKUP || ntold == 4)
 		return;
 	memcpy(roles[ntold], (const char *)ev + l->m.role.offset, l->m.role.length);
@@ -96,5 +99,43 @@ TEST(unit, dns_calls_of_both_sides)
 	      "the client's server has family %u", told[1].m.server.family);
 	CHECK(!told[1].m.server_nat.family && !told[1].m.client.family, "NAT, or a client's address, of nowhere");
 	CHECK(!told[1].server_pid, "tied to process %u, by an address that nobody knows", told[1].server_pid);
+	c->close(c);
+}
+
+/* A part of a stream: a message behind its length, and octets of it that the record does not have. */
+static void hear_part(struct correlator *c, uint32_t sequence, uint16_t length, uint32_t missing, uint64_t now_ns)
+{
+	struct event_view view = { .ev = &record.packet.ev, .wall_ns = now_ns };
+
+	memset(&record, 0, sizeof(record));
+	record.packet.ev.tgid = 100;
+	record.packet.cookie = CLIENTS;
+	record.packet.protocol = IPPROTO_TCP;
+	record.packet.flags = TAPIO_DNS_CALL | TAPIO_DNS_EGRESS | (sequence ? 0 : TAPIO_DNS_SYN);
+	record.packet.sequence = sequence;
+	record.packet.missing = missing;
+	record.packet.destination_port = record.packet.asked_port = 53;
+	put_message(false);
+	memmove(record.payload + 2, record.payload, record.packet.payload.length);
+	record.payload[0] = (uint8_t)(length >> 8);
+	record.payload[1] = (uint8_t)length;
+	record.packet.payload.length += 2;
+	c->take(c, &view);
+}
+
+/* More than a record takes of one call comes with no later one: the message is told cut, and the next one at its place. */
+TEST(unit, dns_calls_of_large_parts)
+{
+	const struct dns_options options = { .events = ~0ull };
+	struct correlator *c = dns_open(&options);
+	enum { MESSAGE = 33, LARGE = 20000 };
+
+	REQUIRE(c, "no memory");
+	c->made = on_made;
+	nqueries = 0;
+	hear_part(c, 0, LARGE, LARGE - MESSAGE, NS_PER_S);
+	CHECK(nqueries == 1, "%u messages of one that was cut", nqueries);
+	hear_part(c, 1 + 2 + LARGE, MESSAGE, 0, NS_PER_S + 1000);
+	CHECK(nqueries == 2, "%u messages, with the one behind it", nqueries);
 	c->close(c);
 }
