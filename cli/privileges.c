@@ -51,6 +51,20 @@ static bool tracefs_of_root(const struct question *q)
 	return tracefs_use() != TRACEFS_NOT_ASKED && geteuid() != 0;
 }
 
+static bool wants_dns(const struct question *q)
+{
+	return q->c->runs[TAPIO_SENSOR_DNS].sensor != NULL && own_capabilities(q);
+}
+
+/* From 6.9 CAP_SYS_ADMIN does for it too (a177fc2bf6fd): then it runs. */
+static bool wants_packets(const struct question *q)
+{
+	const struct sensor_run *run = &q->c->runs[TAPIO_SENSOR_DNS];
+	bool runs = run->tier && run->tier == run->sensor->tiers;
+
+	return wants_dns(q) && !(runs && !(host_capabilities() >> CAP_NET_ADMIN & 1));
+}
+
 static bool wants_identity(const struct question *q)
 {
 	return q->options->identity;
@@ -146,6 +160,10 @@ static const struct {
 	    "no sensor runs" }, own_capabilities },
 	{ { CAP_PERFMON, true, "programs at tracepoints, which read kernel memory", "no sensor runs" }, own_capabilities },
 	{ { CAP_SYS_ADMIN, true, "everything about BPF before Linux 5.8", "no sensor runs" }, no_own_capabilities },
+	{ { CAP_NET_ADMIN, false, "programs on packets and sockets, at the root of cgroup v2",
+	    "the best tiers of the dns sensor: it then follows system calls" }, wants_packets },
+	{ { CAP_SYS_PTRACE, false, "whose the sockets are that speak DNS already, of other users' processes",
+	    "the processes of DNS sockets that are older than Tapio" }, wants_dns },
 	{ { CAP_SYS_ADMIN, false, "a private tracefs, because none is mounted at /sys/kernel/tracing",
 	    "tiers with system call tracepoints: process.exec_failed, and all tiers without BTF" }, tracefs_to_mount },
 	{ { CAP_SYS_ADMIN, false, "perf events, because kernel.perf_event_paranoid is above 2 (or set that to 2)",

@@ -102,6 +102,29 @@ best_tier() {
 	esac
 }
 
+# The tier of the dns sensor.
+dns_tier() { # EXPECTED UID LIST
+	run_confined "$2" "$3" check --json
+	is "the dns sensor's tier for user $2 with '$3' ($view)" "$1" \
+		"$(q '.sensors[] | select(.name == "dns") | .tier // "none"')"
+}
+
+# Packets take CAP_NET_ADMIN, and nothing less than it does for the sockets of others.
+test_privileges_of_dns() {
+	local uid list packets
+	best_tier || return 0
+	view=tracefs list=$(needed)
+	packets=$("$tapio" check --json | jq -r '.sensors[] | select(.name == "dns") | .tier')
+	like "tier" '^cgroup_skb' "$packets"
+	for uid in 0 $nobody; do
+		dns_tier "$packets" "$uid" "$list"
+		dns_tier syscalls "$uid" "$(without net_admin "$(without sys_admin "$list")")"
+		like "reason" 'CAP_NET_ADMIN' "$(q '.sensors[] | select(.name == "dns") | .tiers[] | select(.state == "failed") | .reason' | head -n 1)"
+		dns_tier "$packets" "$uid" "$(without sys_ptrace "$list")"
+		missing CAP_SYS_PTRACE
+	done
+}
+
 test_privileges_exact() {
 	local uid list
 	best_tier || return 0
