@@ -110,48 +110,16 @@ static void on_stream_message(void *arg, const struct dns_segment *last, const u
 	take_octets(arg, data, n, whole);
 }
 
-static struct dns_segment segment_of(const struct dns *d, const uint8_t *data, size_t n)
-{
-	const struct tapio_dns_packet *p = d->packet;
-
-	return (struct dns_segment){ .cookie = p->cookie, .time_ns = d->now_ns, .egress = p->flags & TAPIO_DNS_EGRESS,
-				     .syn = p->flags & TAPIO_DNS_SYN, .end = p->flags & TAPIO_DNS_END,
-				     .sequence = p->sequence, .data = data, .length = n };
-}
-
-/* Remembers where a direction of a connection begins, or tells it to the stream that begins there. */
-static void note_begun(struct dns *d)
-{
-	const struct tapio_dns_packet *p = d->packet;
-	struct endpoint source = { p->source, p->source_port }, destination = { p->destination, p->destination_port };
-	uint64_t tuple = hash_mix(hash_mix(hash_endpoint(&source), hash_endpoint(&destination)),
-				  p->netns + (p->flags & TAPIO_DNS_EGRESS));
-	struct begun *b = &d->begun[tuple % BEGUN_MAX];
-	struct dns_segment syn;
-
-	if (p->flags & TAPIO_DNS_SYN) {
-		*b = (struct begun){ tuple, p->cookie, p->sequence };
-		return;
-	}
-	if (b->tuple != tuple || p->sequence != b->sequence + 1)
-		return;
-	b->tuple = 0;
-	if (b->cookie == p->cookie)
-		return;
-	syn = segment_of(d, NULL, 0);
-	syn.syn = true;
-	syn.end = false;
-	syn.sequence = b->sequence;
-	dns_streams_take(d->streams, &syn);
-}
-
 static void take_segment(struct dns *d, const uint8_t *data, size_t n)
 {
-	struct dns_segment segment = segment_of(d, data, n);
-
+	const struct tapio_dns_packet *p = d->packet;
 	/* What is missing of a packet is in the records that follow; of a call it is nowhere. */
-	segment.missing = d->packet->flags & TAPIO_DNS_CALL ? d->packet->missing : 0;
-	note_begun(d);
+	bool lost = p->flags & TAPIO_DNS_CALL;
+	const struct dns_segment segment = { .cookie = p->cookie, .time_ns = d->now_ns,
+					     .egress = p->flags & TAPIO_DNS_EGRESS, .syn = p->flags & TAPIO_DNS_SYN,
+					     .end = p->flags & TAPIO_DNS_END, .sequence = p->sequence,
+					     .data = data, .length = n, .missing = lost ? p->missing : 0 };
+
 	dns_streams_take(d->streams, &segment);
 }
 

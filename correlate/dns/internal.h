@@ -9,15 +9,6 @@
 #include "correlate/dns/stream.h"
 #include "correlate/dns/text.h"
 
-/* A SYN comes to the socket that listens, or leaves from it; what follows, to the one that is accepted. */
-struct begun {
-	uint64_t tuple; /* a hash of both ends; 0: free */
-	uint64_t cookie;
-	uint32_t sequence;
-};
-
-#define BEGUN_MAX 512
-
 struct dns {
 	struct correlator c;
 	struct dns_options options;
@@ -25,7 +16,6 @@ struct dns {
 	struct search *search;
 	struct dns_streams *streams;
 	struct dns_text text;
-	struct begun begun[BEGUN_MAX]; /* the newest of each hash */
 	struct dns_stats stats;
 	uint64_t began_ns;   /* the first record: what was asked before it is not known */
 	uint64_t doubt_ns;   /* the last time that records were lost, 0: never */
