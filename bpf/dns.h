@@ -365,7 +365,27 @@ static __always_inline void fill_peer(struct tapio_dns_packet *rec, const struct
 	}
 }
 
-static __always_inline bool is_wanted(const struct tapio_dns_packet *rec)
+static __always_inline bool is_wanted_cgroup(u64 id)
+{
+	struct tapio_filter_key key = { .kind = TAPIO_FILTER_CGROUP };
+
+	__builtin_memcpy(key.value, &id, sizeof(id));
+	return id && bpf_map_lookup_elem(&tapio_filter, &key);
+}
+
+#define CGROUPS_DEEP 16
+
+/* The process's, or the socket's or what that is below of: who sends is not the current task here. */
+static __always_inline bool is_below_wanted(struct __sk_buff *skb, u64 cgroup_id)
+{
+	bool wanted = is_wanted_cgroup(cgroup_id);
+
+	for (int level = 0; level < CGROUPS_DEEP && !wanted; level++)
+		wanted = is_wanted_cgroup(bpf_skb_ancestor_cgroup_id(skb, level));
+	return wanted;
+}
+
+static __always_inline bool is_wanted(struct __sk_buff *skb, const struct tapio_dns_packet *rec)
 {
 	struct tapio_config *cfg = settings();
 	struct tapio_cgroup_key cgroup = {};
@@ -385,6 +405,8 @@ static __always_inline bool is_wanted(const struct tapio_dns_packet *rec)
 	}
 	cgroup.id = rec->ev.cgroup_id;
 	cgroup.legacy_id = rec->ev.legacy_cgroup_id;
+	if ((cfg->filters & TAPIO_FILTER_CGROUP) && !is_below_wanted(skb, cgroup.id))
+		return false;
 	if ((cfg->filters & TAPIO_FILTER_VERDICT) && bpf_map_lookup_elem(&tapio_verdicts, &cgroup))
 		return false;
 	return budget_allows(cfg, TAPIO_SENSOR_DNS, &cgroup);
@@ -446,7 +468,7 @@ static __always_inline bool tell_part(struct __sk_buff *skb, struct bpf_sock *sk
 	asm volatile("" : "+r"(s)); /* or compilers find places in it before it is known to be there */
 	fill_process(skb, rec, s);
 	if (!read_packet(skb, rec) || !says_something(rec, tls) || (part && PAYLOAD_LENGTH(rec) <= from) ||
-	    (!part && !is_wanted(rec))) {
+	    (!part && !is_wanted(skb, rec))) {
 		record_cancel(rec, TAPIO_RING_BULK);
 		return false;
 	}

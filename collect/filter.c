@@ -153,9 +153,18 @@ int filter_apply(const struct filter *f, const struct transport *t)
 		kinds |= f->values[i].kind;
 	}
 	for (__u32 i = 0; i < f->ncgroups; i++) {
+		struct tapio_filter_key key = { .kind = TAPIO_FILTER_CGROUP };
+		uint64_t id;
+
 		if (bpf_map_update_elem(t->cgroups_fd, &i, &f->cgroups[i], BPF_ANY))
 			return -errno;
+		/* Programs that do not run as the process have ids to go by. */
 		kinds |= TAPIO_FILTER_CGROUP;
+		if (cgroup_id_of(f->cgroups[i], &id))
+			continue;
+		memcpy(key.value, &id, sizeof(id));
+		if (bpf_map_update_elem(t->filter_fd, &key, &one, BPF_ANY))
+			return -errno;
 	}
 	return (int)kinds;
 }

@@ -43,7 +43,7 @@ static int maps_create(struct transport *t)
 		  TAPIO_RINGS },
 		{ &t->settings_fd, BPF_MAP_TYPE_ARRAY, "tapio_settings", 4, sizeof(struct tapio_config), 1 },
 		{ &t->filter_fd, BPF_MAP_TYPE_HASH, "tapio_filter", sizeof(struct tapio_filter_key), 4,
-		  TAPIO_FILTER_VALUES_MAX },
+		  TAPIO_FILTER_KEYS_MAX },
 		{ &t->cgroups_fd, BPF_MAP_TYPE_CGROUP_ARRAY, "tapio_cgroups", 4, 4,
 		  TAPIO_FILTER_CGROUPS_MAX },
 		{ &t->verdicts_fd, BPF_MAP_TYPE_HASH, "tapio_verdicts", sizeof(struct tapio_cgroup_key), 4,
@@ -293,7 +293,7 @@ size_t transport_map_bytes(const struct transport *t)
 {
 	return (size_t)t->cpus * TAPIO_SLOTS * sizeof(struct tapio_slot) +
 	       (size_t)t->cpus * TAPIO_SENSOR_MAX * sizeof(struct tapio_counters) +
-	       TAPIO_FILTER_VALUES_MAX * (sizeof(struct tapio_filter_key) + HASH_ENTRY_BYTES) +
+	       TAPIO_FILTER_KEYS_MAX * (sizeof(struct tapio_filter_key) + HASH_ENTRY_BYTES) +
 	       TAPIO_VERDICTS_MAX * (sizeof(struct tapio_cgroup_key) + HASH_ENTRY_BYTES) +
 	       TAPIO_BUDGETS_MAX *
 		       (sizeof(struct tapio_budget_key) + sizeof(struct tapio_budget) + HASH_ENTRY_BYTES);

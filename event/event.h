@@ -427,11 +427,12 @@ struct tapio_reader {
 
 #define TAPIO_FILTER_CGROUPS_MAX 8 /* cgroups that --cgroup can name */
 #define TAPIO_FILTER_VALUES_MAX 256 /* other filter values, all kinds together */
+#define TAPIO_FILTER_KEYS_MAX (TAPIO_FILTER_VALUES_MAX + TAPIO_FILTER_CGROUPS_MAX)
 
 struct tapio_filter_key {
 	__u32 kind; /* one TAPIO_FILTER_* bit */
 	__u32 pad;
-	char value[TAPIO_COMM_LEN]; /* a comm, or a number in the first 4 bytes */
+	char value[TAPIO_COMM_LEN]; /* a comm, a number in the first 4 bytes, or a cgroup id in 8 */
 };
 
 /* Subsystems by whose v1 hierarchy processes can be told apart: every runtime puts containers there. */

@@ -99,7 +99,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, TAPIO_FILTER_VALUES_MAX);
+	__uint(max_entries, TAPIO_FILTER_KEYS_MAX);
 	__type(key, struct tapio_filter_key);
 	__type(value, u32);
 } tapio_filter SEC(".maps");
