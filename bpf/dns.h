@@ -208,7 +208,10 @@ static __always_inline u8 skip_extensions(struct __sk_buff *skb, u8 next, u32 *r
 	return next;
 }
 
-/* Of a UDP socket that is not connected: whether it is from or to a DNS port, or was to one before destination NAT. */
+/*
+ * Of a UDP socket that is not connected: a datagram to a DNS port, as its sender addressed it, or from one. What gets to a
+ * DNS port only by destination NAT is not: its answers come from the other port, and it would seem to get none.
+ */
 static __always_inline bool is_dns_datagram(struct __sk_buff *skb, bool egress, const struct tapio_dns_socket *s)
 {
 	u32 at = 0;
@@ -231,8 +234,9 @@ static __always_inline bool is_dns_datagram(struct __sk_buff *skb, bool egress, 
 	}
 	if (protocol != IPPROTO_UDP || bpf_skb_load_bytes(skb, at, ports, sizeof(ports)))
 		return false;
-	return is_dns_port(bpf_ntohs(ports[0])) || is_dns_port(bpf_ntohs(ports[1])) ||
-	       (egress && s && is_dns_port(s->asked_port));
+	if (is_dns_port(bpf_ntohs(ports[0])))
+		return true;
+	return egress ? s && is_dns_port(s->asked_port) : is_dns_port(bpf_ntohs(ports[1]));
 }
 
 /* ---- packets: what a record tells of them ---- */
