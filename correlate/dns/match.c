@@ -41,20 +41,25 @@ static uint64_t hash_peer(const struct endpoint *client, uint16_t id, const stru
 	return hash_mix(hash_endpoint(client) ^ id, hash_question(q));
 }
 
-/* How a question that a server sends on finds the one that it was asked. */
-static uint64_t hash_served(uint32_t tgid, const struct dns_question *q)
+/* How a question that a server sends on finds the one that it was asked: by the server's cgroup, as it may have forked. */
+static uint64_t hash_served(const struct who_asks *server, const struct dns_question *q)
 {
-	return hash_mix(~(uint64_t)tgid, hash_question(q));
+	return hash_mix(~hash_mix(server->cgroup_id, server->legacy_cgroup_id), hash_question(q));
 }
 
 /* ---- questions ---- */
 
-static void note_server(struct lookup *l, const struct tapio_address *server)
+static bool was_asked(const struct lookup *l, const struct tapio_address *server)
 {
 	for (unsigned i = 0; i < l->nservers; i++)
 		if (address_same(&l->servers[i], server))
-			return;
-	if (l->nservers < SERVERS_MAX)
+			return true;
+	return false;
+}
+
+static void note_server(struct lookup *l, const struct tapio_address *server)
+{
+	if (!was_asked(l, server) && l->nservers < SERVERS_MAX)
 		l->servers[l->nservers++] = *server;
 }
 
@@ -82,7 +87,7 @@ static struct attempt new_attempt(const struct heard *h, enum attempt_kind kind)
 	return (struct attempt){ .cookie = h->packet->cookie, .netns = h->packet->netns, .id = h->m.id, .kind = (uint8_t)kind, .client = h->client,
 				 .server_tgid = at_server ? h->who.tgid : 0,
 				 .by_socket = hash_socket(h->packet->cookie, h->m.id, at_server ? &h->client : NULL),
-				 .by_peer = at_server ? hash_served(h->who.tgid, &h->m.question) :
+				 .by_peer = at_server ? hash_served(&h->who, &h->m.question) :
 							hash_peer(&h->client, h->m.id, &h->m.question) };
 }
 
@@ -140,25 +145,41 @@ static bool is_twin(const struct lookup *l, const struct lookup *other)
 	       ((a == DNS_TYPE_A && b == DNS_TYPE_AAAA) || (a == DNS_TYPE_AAAA && b == DNS_TYPE_A));
 }
 
-/* The lookup for which a server of this machine asks this; 0: none. */
+/*
+ * How sure it is that this question is asked for the sake of that lookup, which its server was asked; 0: it is not.
+ * A server may fork for a connection: then the one that asks is another process of its name.
+ */
+static unsigned is_parent(const struct heard *h, const struct attempt *a, const struct lookup *l)
+{
+	const char *server = a->kind == ATTEMPT_SERVED ? l->server_comm : l->who.comm;
+
+	if (a->kind == ATTEMPT_SENT || l->state != LOOKUP_WAITS || !question_same(&l->question, &h->m.question))
+		return 0;
+	if (a->server_tgid == h->who.tgid)
+		return a->id == h->m.id ? 4 : 3; /* sent on as it was */
+	if (strncmp(server, h->who.comm, sizeof(h->who.comm)))
+		return 0;
+	return a->id == h->m.id ? 2 : 1;
+}
+
+/* The lookup for which a server of this machine asks this, of several the first; 0: none. */
 static uint64_t find_parent(const struct dns *d, const struct heard *h)
 {
 	const struct lookups *t = &d->table;
-	uint64_t hash = hash_served(h->who.tgid, &h->m.question), best = 0;
+	uint64_t hash = hash_served(&h->who, &h->m.question), best = 0;
+	unsigned best_is = 0;
 
 	if (!h->who.tgid)
 		return 0;
 	for (uint32_t i = index_first(&t->peers, hash); i != NONE; i = index_next(&t->peers, i)) {
 		const struct attempt *a = &t->attempt[i];
 		const struct lookup *l = &t->lookup[a->lookup];
+		unsigned is = a->by_peer == hash ? is_parent(h, a, l) : 0;
 
-		if (a->by_peer != hash || a->kind == ATTEMPT_SENT || a->server_tgid != h->who.tgid ||
-		    l->state != LOOKUP_WAITS || !question_same(&l->question, &h->m.question))
-			continue;
-		if (a->id == h->m.id) /* sent on as it was */
-			return l->id;
-		if (!best || l->id < best)
+		if (is > best_is || (is && is == best_is && l->id < best)) {
 			best = l->id;
+			best_is = is;
+		}
 	}
 	return best;
 }
@@ -259,6 +280,15 @@ static uint32_t find_client(const struct dns *d, const struct heard *h)
 	return NONE;
 }
 
+/* What the server sees of the client's lookup: its process, and where NAT on the way to it led. */
+static void note_served(struct lookup *l, const struct heard *h)
+{
+	l->server_tgid = h->who.tgid;
+	memcpy(l->server_comm, h->who.comm, sizeof(l->server_comm));
+	if (!endpoint_same(&l->server, &h->server) && !was_asked(l, &h->server.address))
+		l->nat = h->server;
+}
+
 void take_question(struct dns *d, const struct heard *h)
 {
 	bool at_server = is_at_server(h);
@@ -278,8 +308,7 @@ void take_question(struct dns *d, const struct heard *h)
 		begin_lookup(d, h, at_server ? ATTEMPT_RECEIVED : ATTEMPT_SENT);
 		return;
 	}
-	d->table.lookup[client].server_tgid = h->who.tgid;
-	memcpy(d->table.lookup[client].server_comm, h->who.comm, sizeof(h->who.comm));
+	note_served(&d->table.lookup[client], h);
 	a = new_attempt(h, ATTEMPT_SERVED);
 	if (lookups_attempt(&d->table, client, &a) == NONE)
 		no_room(d, h->now_ns);
@@ -338,12 +367,7 @@ static void finish(struct dns *d, uint32_t i, const struct heard *h)
 
 static bool asked_there(const struct lookup *l, const struct endpoint *server)
 {
-	if (endpoint_same(server, &l->server) || endpoint_same(server, &l->nat))
-		return true;
-	for (unsigned i = 0; i < l->nservers; i++)
-		if (address_same(&l->servers[i], &server->address))
-			return true;
-	return false;
+	return endpoint_same(server, &l->server) || endpoint_same(server, &l->nat) || was_asked(l, &server->address);
 }
 
 /* Whether it may be the answer to something that was not seen. */
