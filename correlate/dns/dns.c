@@ -63,6 +63,12 @@ static void hear_who(struct heard *h)
 	memcpy(h->who.comm, p->ev.comm, sizeof(h->who.comm));
 }
 
+/* A server, by its process: a listening socket and those that it accepts begin with the same one. */
+static uint64_t server_key(const struct tapio_dns_packet *p)
+{
+	return hash_mix(hash_mix(p->ev.cgroup_id, p->ev.legacy_cgroup_id), (uint64_t)p->ev.tgid << 32 ^ p->netns);
+}
+
 /* ---- messages ---- */
 
 static void take_message(struct dns *d, struct heard *h)
@@ -94,11 +100,14 @@ static void take_message(struct dns *d, struct heard *h)
 
 static void take_octets(struct dns *d, const uint8_t *data, size_t n, size_t whole)
 {
-	struct heard h = { .packet = d->packet, .now_ns = d->now_ns, .egress = d->packet->flags & TAPIO_DNS_EGRESS,
-			   .whole = n == whole };
+	struct heard h = { .packet = d->packet, .cookie = d->packet->cookie, .now_ns = d->now_ns,
+			   .egress = d->packet->flags & TAPIO_DNS_EGRESS, .whole = n == whole };
 
 	dns_message_read(data, n, &h.m);
 	h.response = h.m.flags & DNS_QR;
+	/* The question may have come with the end of the handshake, to the socket that listens. */
+	if (d->packet->protocol == IPPROTO_TCP && is_at_server(&h) && !(d->packet->flags & TAPIO_DNS_CALL))
+		h.cookie = server_key(d->packet);
 	hear_parties(&h);
 	hear_who(&h);
 	take_message(d, &h);
@@ -110,12 +119,28 @@ static void on_stream_message(void *arg, const struct dns_segment *last, const u
 	take_octets(arg, data, n, whole);
 }
 
+/*
+ * Which stream this is of. The handshake of a connection that is accepted, and what comes with its end, is of the socket
+ * that listens, all else of a new one: such a stream goes by its addresses.
+ */
+static uint64_t stream_key(const struct dns *d, const struct tapio_dns_packet *p)
+{
+	bool egress = p->flags & TAPIO_DNS_EGRESS;
+	const struct endpoint local = { egress ? p->source : p->destination, egress ? p->source_port : p->destination_port };
+	const struct endpoint remote = { egress ? p->destination : p->source, egress ? p->destination_port : p->source_port };
+
+	/* A call's record does not know the client's address, and knows its socket. */
+	if (!is_dns_port(d, local.port) || is_dns_port(d, remote.port) || p->flags & TAPIO_DNS_CALL)
+		return p->cookie;
+	return hash_mix(server_key(p), hash_mix(hash_endpoint(&local), hash_endpoint(&remote)));
+}
+
 static void take_segment(struct dns *d, const uint8_t *data, size_t n)
 {
 	const struct tapio_dns_packet *p = d->packet;
 	/* What is missing of a packet is in the records that follow; of a call it is nowhere. */
 	bool lost = p->flags & TAPIO_DNS_CALL;
-	const struct dns_segment segment = { .cookie = p->cookie, .time_ns = d->now_ns,
+	const struct dns_segment segment = { .cookie = stream_key(d, p), .time_ns = d->now_ns,
 					     .egress = p->flags & TAPIO_DNS_EGRESS, .syn = p->flags & TAPIO_DNS_SYN,
 					     .end = p->flags & TAPIO_DNS_END, .sequence = p->sequence,
 					     .data = data, .length = n, .missing = lost ? p->missing : 0 };

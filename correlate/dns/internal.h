@@ -28,6 +28,7 @@ struct dns {
 /* One message, with the packet that ended it. */
 struct heard {
 	const struct tapio_dns_packet *packet;
+	uint64_t cookie; /* of the socket; of connections that a server accepted, of the server */
 	uint64_t now_ns;
 	struct dns_message m;
 	struct who_asks who;

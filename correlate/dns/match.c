@@ -65,7 +65,7 @@ static void note_server(struct lookup *l, const struct tapio_address *server)
 
 static struct lookup new_lookup(const struct heard *h)
 {
-	struct lookup l = { .first_ns = h->now_ns, .last_ns = h->now_ns, .cookie = h->packet->cookie,
+	struct lookup l = { .first_ns = h->now_ns, .last_ns = h->now_ns, .cookie = h->cookie,
 			    .name_hash = hash_name(&h->who, &h->m.question.name), .query_size = (uint32_t)h->m.octets.length,
 			    .attempts = 1, .message_id = h->m.id, .protocol = h->packet->protocol, .opcode = h->m.opcode,
 			    .at_server = is_at_server(h), .dnssec_ok = h->m.edns.dnssec_ok,
@@ -84,9 +84,9 @@ static struct attempt new_attempt(const struct heard *h, enum attempt_kind kind)
 {
 	bool at_server = kind != ATTEMPT_SENT;
 
-	return (struct attempt){ .cookie = h->packet->cookie, .netns = h->packet->netns, .id = h->m.id, .kind = (uint8_t)kind, .client = h->client,
+	return (struct attempt){ .cookie = h->cookie, .netns = h->packet->netns, .id = h->m.id, .kind = (uint8_t)kind, .client = h->client,
 				 .server_tgid = at_server ? h->who.tgid : 0,
-				 .by_socket = hash_socket(h->packet->cookie, h->m.id, at_server ? &h->client : NULL),
+				 .by_socket = hash_socket(h->cookie, h->m.id, at_server ? &h->client : NULL),
 				 .by_peer = at_server ? hash_served(&h->who, &h->m.question) :
 							hash_peer(&h->client, h->m.id, &h->m.question) };
 }
@@ -95,12 +95,12 @@ static struct attempt new_attempt(const struct heard *h, enum attempt_kind kind)
 static uint32_t find_attempt(const struct dns *d, const struct heard *h, bool at_server, const struct dns_question *q)
 {
 	const struct lookups *t = &d->table;
-	uint64_t hash = hash_socket(h->packet->cookie, h->m.id, at_server ? &h->client : NULL);
+	uint64_t hash = hash_socket(h->cookie, h->m.id, at_server ? &h->client : NULL);
 
 	for (uint32_t i = index_first(&t->sockets, hash); i != NONE; i = index_next(&t->sockets, i)) {
 		const struct attempt *a = &t->attempt[i];
 
-		if (a->by_socket == hash && a->cookie == h->packet->cookie && a->id == h->m.id &&
+		if (a->by_socket == hash && a->cookie == h->cookie && a->id == h->m.id &&
 		    (a->kind != ATTEMPT_SENT) == at_server && (!at_server || endpoint_same(&a->client, &h->client)) &&
 		    (!q || question_same(&t->lookup[a->lookup].question, q)))
 			return i;

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 struct dns_segment {
-	uint64_t cookie; /* of the socket */
+	uint64_t cookie; /* of the socket, or another number of the connection's */
 	uint64_t time_ns;
 	bool egress;
 	bool syn, end; /* end: FIN or RST */
