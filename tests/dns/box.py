@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network namespaces with real servers in them, and Tapio beside them.
 
-client --- router --- servers: 10.53.1.2, 10.53.3.0/24, and the same below fd53:1::, fd53:3::. All processes end with
-the one that made them, whatever its end is, and the namespaces with the processes: nothing has a name on this machine
-but a cgroup, which tells Tapio what is ours.
+client --- router --- servers: 10.53.1.2, 10.53.3.0/24, and the same below fd53:1::, fd53:3::. Nothing has a name on
+this machine but a cgroup, which tells Tapio what is ours, and a directory. Whatever the end of the process that made
+them is, all processes in the cgroup end with it, and the namespaces with them.
 """
-import ctypes
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,11 +20,15 @@ OUT = os.path.realpath(os.environ.get("OUT", "build"))
 TAPIO = os.path.join(OUT, ARCH, "tapio")
 PYTHON = "/usr/bin/python3"
 
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def end_with_parent():
-    libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+# Waits for the end of its input: of who made it. (A parent's death signal is lost with a change of capabilities.)
+SWEEP = """read -r _
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	xargs -r kill -KILL <"$1/cgroup.procs" 2>/dev/null
+	rmdir "$1" 2>/dev/null && break
+	sleep 0.1
+done
+rm -rf "$2"
+"""
 
 
 class Checks:
@@ -72,6 +74,7 @@ class Box:
         self.mount = cgroup2_mount()
         self.cgroup = f"{self.mount}/tapio-dns-{os.getpid()}"
         os.mkdir(self.cgroup)
+        self.sweeper = subprocess.Popen(["setsid", "sh", "-c", SWEEP, "sh", self.cgroup, self.dir], stdin=subprocess.PIPE)
         self.enter(self.cgroup)
 
     @staticmethod
@@ -127,7 +130,7 @@ class Box:
 
     def start(self, command, namespace=None, **options):
         options.setdefault("stdin", subprocess.DEVNULL)
-        p = subprocess.Popen(self.inside(namespace) + command, preexec_fn=end_with_parent, **options)
+        p = subprocess.Popen(self.inside(namespace) + command, **options)
         self.processes.append(p)
         return p
 
@@ -170,13 +173,8 @@ class Box:
         for p in self.processes:
             p.wait()
         self.enter(self.mount)
-        for _ in range(100):
-            try:
-                os.rmdir(self.cgroup)
-                break
-            except OSError:
-                time.sleep(0.02)
-        shutil.rmtree(self.dir, ignore_errors=True)
+        self.sweeper.stdin.close()
+        self.sweeper.wait()
 
 
 class Tapio:
