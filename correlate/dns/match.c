@@ -84,7 +84,8 @@ static struct attempt new_attempt(const struct heard *h, enum attempt_kind kind)
 {
 	bool at_server = kind != ATTEMPT_SENT;
 
-	return (struct attempt){ .cookie = h->cookie, .netns = h->packet->netns, .id = h->m.id, .kind = (uint8_t)kind, .client = h->client,
+	return (struct attempt){ .cookie = h->cookie, .netns = h->packet->netns, .id = h->m.id, .kind = (uint8_t)kind,
+				 .client = h->client,
 				 .server_tgid = at_server ? h->who.tgid : 0,
 				 .by_socket = hash_socket(h->cookie, h->m.id, at_server ? &h->client : NULL),
 				 .by_peer = at_server ? hash_served(&h->who, &h->m.question) :
