@@ -2,6 +2,7 @@
 #include "correlate/dns/lookups.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -32,13 +33,14 @@ static size_t heads_of(uint32_t items)
 	return n;
 }
 
-static int index_open(struct index *x, uint32_t items)
+static int index_open(struct index *x, uint32_t items, void *links, size_t stride)
 {
 	size_t heads = heads_of(items);
 
+	x->links = links;
+	x->stride = stride;
 	x->heads = take(heads * sizeof(uint32_t));
-	x->next = take(items * sizeof(uint32_t));
-	if (!x->heads || !x->next)
+	if (!x->heads)
 		return -ENOMEM;
 	memset(x->heads, 0xff, heads * sizeof(uint32_t));
 	x->mask = (uint32_t)heads - 1;
@@ -48,25 +50,28 @@ static int index_open(struct index *x, uint32_t items)
 static void index_close(struct index *x, uint32_t items)
 {
 	give(x->heads, heads_of(items) * sizeof(uint32_t));
-	give(x->next, items * sizeof(uint32_t));
 }
 
-static void index_add(struct index *x, uint64_t hash, uint32_t item)
+static void index_add(struct index *x, uint32_t hash, uint32_t item)
 {
 	uint32_t *head = &x->heads[hash & x->mask];
 
-	x->next[item] = *head;
+	*index_link(x, item) = (struct link){ .next = *head, .prev = NONE };
+	if (*head != NONE)
+		index_link(x, *head)->prev = item;
 	*head = item;
 }
 
-static void index_del(struct index *x, uint64_t hash, uint32_t item)
+static void index_del(struct index *x, uint32_t hash, uint32_t item)
 {
-	uint32_t *at = &x->heads[hash & x->mask];
+	const struct link *link = index_link(x, item);
 
-	while (*at != NONE && *at != item)
-		at = &x->next[*at];
-	if (*at == item)
-		*at = x->next[item];
+	if (link->prev == NONE)
+		x->heads[hash & x->mask] = link->next;
+	else
+		index_link(x, link->prev)->next = link->next;
+	if (link->next != NONE)
+		index_link(x, link->next)->prev = link->prev;
 }
 
 int lookups_open(struct lookups *t, unsigned max)
@@ -82,11 +87,11 @@ int lookups_open(struct lookups *t, unsigned max)
 	t->attempt = take(t->attempts_max * sizeof(*t->attempt));
 	err = t->lookup && t->attempt ? 0 : -ENOMEM;
 	if (!err)
-		err = index_open(&t->sockets, t->attempts_max);
+		err = index_open(&t->sockets, t->attempts_max, &t->attempt->sockets, sizeof(*t->attempt));
 	if (!err)
-		err = index_open(&t->peers, t->attempts_max);
+		err = index_open(&t->peers, t->attempts_max, &t->attempt->peers, sizeof(*t->attempt));
 	if (!err)
-		err = index_open(&t->names, t->max);
+		err = index_open(&t->names, t->max, &t->lookup->names, sizeof(*t->lookup));
 	if (err) {
 		lookups_close(t);
 		return err;
@@ -170,9 +175,9 @@ bool question_same(const struct dns_question *a, const struct dns_question *b)
 
 /* ---- lookups ---- */
 
-static uint32_t quota_of(const struct who_asks *who)
+static uint16_t quota_of(const struct who_asks *who)
 {
-	return (uint32_t)hash_mix(who->cgroup_id, who->legacy_cgroup_id) % QUOTAS;
+	return (uint16_t)(hash_mix(who->cgroup_id, who->legacy_cgroup_id) % QUOTAS);
 }
 
 /* Those that were freed last come first: little memory is touched. */
@@ -196,7 +201,8 @@ static uint32_t take_lookup(struct lookups *t)
 
 uint32_t lookups_add(struct lookups *t, const struct lookup *like)
 {
-	uint32_t quota = quota_of(&like->who), i = NONE;
+	uint16_t quota = quota_of(&like->who);
+	uint32_t i = NONE;
 
 	if (t->quota[quota] < t->max / 4)
 		i = take_lookup(t);
@@ -204,7 +210,7 @@ uint32_t lookups_add(struct lookups *t, const struct lookup *like)
 		t->refused++;
 		return NONE;
 	}
-	t->lookup[i] = *like;
+	memcpy(&t->lookup[i], like, offsetof(struct lookup, question.name.wire) + like->question.name.length);
 	t->lookup[i].id = ++t->made;
 	t->lookup[i].attempt = NONE;
 	t->lookup[i].twin = NONE;
@@ -212,7 +218,7 @@ uint32_t lookups_add(struct lookups *t, const struct lookup *like)
 	t->lookup[i].state = LOOKUP_WAITS;
 	t->quota[quota]++;
 	APPEND(t, waiting, i);
-	index_add(&t->names, like->name_hash, i);
+	index_add(&t->names, lookups_named(like->name_hash, true), i);
 	return i;
 }
 
@@ -257,6 +263,8 @@ void lookups_end(struct lookups *t, uint32_t lookup, enum lookup_state state, ui
 
 	UNLINK(t, waiting, lookup);
 	t->quota[l->quota]--;
+	index_del(&t->names, lookups_named(l->name_hash, true), lookup);
+	index_add(&t->names, lookups_named(l->name_hash, false), lookup);
 	l->state = (uint8_t)state;
 	l->ended_ns = now_ns;
 	APPEND(t, ended, lookup);
@@ -283,15 +291,16 @@ static void free_attempts(struct lookups *t, struct lookup *l)
 void lookups_forget(struct lookups *t, uint32_t lookup)
 {
 	struct lookup *l = &t->lookup[lookup];
+	bool waits = l->state == LOOKUP_WAITS;
 
-	if (l->state == LOOKUP_WAITS) {
+	if (waits) {
 		UNLINK(t, waiting, lookup);
 		t->quota[l->quota]--;
 	} else {
 		UNLINK(t, ended, lookup);
 	}
 	free_attempts(t, l);
-	index_del(&t->names, l->name_hash, lookup);
+	index_del(&t->names, lookups_named(l->name_hash, waits), lookup);
 	l->state = LOOKUP_FREE;
 	l->newer = t->free_lookup;
 	t->free_lookup = lookup;

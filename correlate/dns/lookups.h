@@ -31,32 +31,39 @@ struct endpoint {
 	uint16_t port;
 };
 
+/* Its neighbours in a chain of an index. */
+struct link {
+	uint32_t next, prev;
+};
+
+/* What its end and its being forgotten need comes first: it lies in one line of the cache. */
 struct lookup {
 	uint64_t id;
 	uint64_t first_ns, last_ns; /* when it was asked */
 	uint64_t ended_ns;
-	uint64_t previous_id, parent_id;
-	uint64_t cookie;     /* of the socket of the first attempt */
-	uint64_t name_hash;  /* of subject and name, without the type */
-	uint32_t twin;       /* the lookup of the same name's other address type that was made with it */
-	uint64_t twin_id;
-	uint32_t attempt;    /* the last one; attempts are linked */
+	uint32_t name_hash;    /* of subject and name, without the type */
+	uint32_t attempt;      /* the last one; attempts are linked */
 	uint32_t older, newer; /* in the list of its state */
-	uint32_t quota;      /* which counter of lookups_quota it counts in */
-	uint32_t server_tgid;
-	uint32_t query_size, wasted;
-	uint16_t attempts, message_id;
-	uint8_t state; /* enum lookup_state */
-	uint8_t protocol, opcode, nservers;
+	struct link names;
+	uint16_t quota; /* which counter of lookups.quota it counts in */
+	uint8_t state;  /* enum lookup_state */
 	bool at_server; /* the role: only the server's side is seen */
+	uint8_t protocol, opcode, nservers;
 	bool truncated, twin_answered, dnssec_ok;
 	bool twin_lost; /* it was asked again when its twin had been answered */
 	uint16_t payload_size;
+	uint16_t attempts, message_id;
+	uint32_t twin; /* the lookup of the same name's other address type that was made with it */
+	uint64_t twin_id;
+	uint64_t previous_id, parent_id;
+	uint64_t cookie; /* of the socket of the first attempt */
+	uint32_t server_tgid;
+	uint32_t query_size, wasted;
 	struct who_asks who;
 	char server_comm[TAPIO_COMM_LEN];
 	struct endpoint client, server, nat; /* nat: where NAT sent the last one to; family 0: nowhere else */
 	struct tapio_address servers[SERVERS_MAX];
-	struct dns_question question;
+	struct dns_question question; /* last: of a short name the rest is not copied */
 };
 
 enum attempt_kind {
@@ -67,19 +74,22 @@ enum attempt_kind {
 
 struct attempt {
 	uint64_t cookie;
-	uint64_t by_socket, by_peer; /* hashes */
-	uint32_t lookup, next;       /* next: of the same lookup */
-	uint32_t server_tgid;        /* SERVED and RECEIVED */
+	uint32_t by_socket, by_peer; /* hashes */
+	struct link sockets, peers;
+	uint32_t lookup, next; /* next: of the same lookup */
+	uint32_t server_tgid;  /* SERVED and RECEIVED */
 	uint16_t id;
 	uint8_t kind;
 	uint64_t netns; /* 0: unknown */
 	struct endpoint client; /* SENT: source of the packet; else who asks */
 };
 
-/* Items by hash; more than one may have the same. */
+/* Items by hash; more than one may have the same. Their links lie in the items. */
 struct index {
-	uint32_t *heads, *next;
+	uint32_t *heads;
 	uint32_t mask;
+	char *links;   /* that of the first item */
+	size_t stride; /* from one to the next */
 };
 
 #define QUOTAS 1024
@@ -90,7 +100,7 @@ struct lookups {
 	uint32_t max, attempts_max;
 	uint32_t free_lookup, free_attempt;
 	uint32_t lookups_used, attempts_used; /* so many were ever taken */
-	/* By socket and id; by client's address, or by the server's process, and question; by who asks and name. */
+	/* By socket and id; by client's address, or by the server's process, and question; by who asks and name: lookups_named. */
 	struct index sockets, peers, names;
 	struct {
 		uint32_t oldest, newest, n;
@@ -122,21 +132,43 @@ void lookups_forget(struct lookups *t, uint32_t lookup);
 
 /* ---- hashes ---- */
 
+/* Under what a lookup that waits, or one that ended, is found by its name. */
+static inline uint32_t lookups_named(uint32_t name_hash, bool waits)
+{
+	return waits ? name_hash : ~name_hash;
+}
+
 uint64_t hash_mix(uint64_t a, uint64_t b);
 uint64_t hash_endpoint(const struct endpoint *e);
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
 bool address_same(const struct tapio_address *a, const struct tapio_address *b);
 bool question_same(const struct dns_question *a, const struct dns_question *b);
 
+/*
+ * What was entered last comes first. So many are looked at: a process that asks for the same name without end, or always
+ * with the same id, makes a long chain, in which what is looked for stands in front.
+ */
+#define CHAIN_MAX 32
+
+static inline struct link *index_link(const struct index *x, uint32_t item)
+{
+	return (struct link *)(void *)(x->links + item * x->stride);
+}
+
 /* The first item of that hash's chain, and the next one; NONE at the end. Others may be among them. */
-static inline uint32_t index_first(const struct index *x, uint64_t hash)
+static inline uint32_t index_first(const struct index *x, uint32_t hash)
 {
 	return x->heads[hash & x->mask];
 }
 
 static inline uint32_t index_next(const struct index *x, uint32_t item)
 {
-	return x->next[item];
+	return index_link(x, item)->next;
 }
+
+/* for (CHAIN(i, &t->sockets, hash)) */
+#define CHAIN(i, index, hash)                                                                      \
+	uint32_t i = index_first(index, hash), left_ = CHAIN_MAX; i != NONE && left_;              \
+	i = index_next(index, i), left_--
 
 #endif

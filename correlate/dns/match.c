@@ -19,9 +19,9 @@ static uint64_t subject_of(const struct who_asks *who)
 	return who->tgid ? who->tgid : hash_mix(who->cgroup_id, who->legacy_cgroup_id);
 }
 
-static uint64_t hash_name(const struct who_asks *who, const struct dns_name *name)
+static uint32_t hash_name(const struct who_asks *who, const struct dns_name *name)
 {
-	return hash_mix(subject_of(who), dns_name_hash(name));
+	return (uint32_t)hash_mix(subject_of(who), dns_name_hash(name));
 }
 
 static uint64_t hash_question(const struct dns_question *q)
@@ -30,21 +30,21 @@ static uint64_t hash_question(const struct dns_question *q)
 }
 
 /* A client's socket has its own ids; a server's has those of all its clients. */
-static uint64_t hash_socket(uint64_t cookie, uint16_t id, const struct endpoint *client)
+static uint32_t hash_socket(uint64_t cookie, uint16_t id, const struct endpoint *client)
 {
-	return hash_mix(hash_mix(cookie, id), client ? hash_endpoint(client) : 0);
+	return (uint32_t)hash_mix(hash_mix(cookie, id), client ? hash_endpoint(client) : 0);
 }
 
 /* How a server finds the client's lookup: the packet it is given comes from where the client's came. */
-static uint64_t hash_peer(const struct endpoint *client, uint16_t id, const struct dns_question *q)
+static uint32_t hash_peer(const struct endpoint *client, uint16_t id, const struct dns_question *q)
 {
-	return hash_mix(hash_endpoint(client) ^ id, hash_question(q));
+	return (uint32_t)hash_mix(hash_endpoint(client) ^ id, hash_question(q));
 }
 
 /* How a question that a server sends on finds the one that it was asked: by the server's cgroup, as it may have forked. */
-static uint64_t hash_served(const struct who_asks *server, const struct dns_question *q)
+static uint32_t hash_served(const struct who_asks *server, const struct dns_question *q)
 {
-	return hash_mix(~hash_mix(server->cgroup_id, server->legacy_cgroup_id), hash_question(q));
+	return (uint32_t)hash_mix(~hash_mix(server->cgroup_id, server->legacy_cgroup_id), hash_question(q));
 }
 
 /* ---- questions ---- */
@@ -96,9 +96,9 @@ static struct attempt new_attempt(const struct heard *h, enum attempt_kind kind)
 static uint32_t find_attempt(const struct dns *d, const struct heard *h, bool at_server, const struct dns_question *q)
 {
 	const struct lookups *t = &d->table;
-	uint64_t hash = hash_socket(h->cookie, h->m.id, at_server ? &h->client : NULL);
+	uint32_t hash = hash_socket(h->cookie, h->m.id, at_server ? &h->client : NULL);
 
-	for (uint32_t i = index_first(&t->sockets, hash); i != NONE; i = index_next(&t->sockets, i)) {
+	for (CHAIN(i, &t->sockets, hash)) {
 		const struct attempt *a = &t->attempt[i];
 
 		if (a->by_socket == hash && a->cookie == h->cookie && a->id == h->m.id &&
@@ -109,13 +109,13 @@ static uint32_t find_attempt(const struct dns *d, const struct heard *h, bool at
 	return NONE;
 }
 
-/* Of the same subject and name, another lookup that `fits`. */
-static uint32_t find_named(const struct dns *d, const struct lookup *l,
+/* Of the same subject and name, another lookup that `fits`, among those that wait or those that ended. */
+static uint32_t find_named(const struct dns *d, const struct lookup *l, bool waits,
 			   bool (*fits)(const struct lookup *l, const struct lookup *other))
 {
 	const struct lookups *t = &d->table;
 
-	for (uint32_t i = index_first(&t->names, l->name_hash); i != NONE; i = index_next(&t->names, i)) {
+	for (CHAIN(i, &t->names, lookups_named(l->name_hash, waits))) {
 		const struct lookup *other = &t->lookup[i];
 
 		if (other->name_hash == l->name_hash && other->at_server == l->at_server && !l->at_server &&
@@ -167,12 +167,13 @@ static unsigned is_parent(const struct heard *h, const struct attempt *a, const 
 static uint64_t find_parent(const struct dns *d, const struct heard *h)
 {
 	const struct lookups *t = &d->table;
-	uint64_t hash = hash_served(&h->who, &h->m.question), best = 0;
+	uint32_t hash = hash_served(&h->who, &h->m.question);
+	uint64_t best = 0;
 	unsigned best_is = 0;
 
 	if (!h->who.tgid)
 		return 0;
-	for (uint32_t i = index_first(&t->peers, hash); i != NONE; i = index_next(&t->peers, i)) {
+	for (CHAIN(i, &t->peers, hash)) {
 		const struct attempt *a = &t->attempt[i];
 		const struct lookup *l = &t->lookup[a->lookup];
 		unsigned is = a->by_peer == hash ? is_parent(h, a, l) : 0;
@@ -207,7 +208,9 @@ static void tie_twins(struct dns *d, uint32_t i)
 
 	if (l->question.type != DNS_TYPE_A && l->question.type != DNS_TYPE_AAAA)
 		return;
-	twin = find_named(d, l, is_twin);
+	twin = find_named(d, l, true, is_twin);
+	if (twin == NONE)
+		twin = find_named(d, l, false, is_twin);
 	if (twin == NONE)
 		return;
 	other = &d->table.lookup[twin];
@@ -229,12 +232,12 @@ static void begin_lookup(struct dns *d, const struct heard *h, enum attempt_kind
 	struct lookup l = new_lookup(h);
 	uint32_t i, earlier;
 
-	earlier = find_named(d, &l, is_earlier_try);
+	earlier = find_named(d, &l, true, is_earlier_try);
 	if (earlier != NONE) {
 		try_again(d, earlier, h);
 		i = earlier;
 	} else {
-		uint32_t truncated = l.protocol == IPPROTO_TCP ? find_named(d, &l, is_truncated) : NONE;
+		uint32_t truncated = l.protocol == IPPROTO_TCP ? find_named(d, &l, false, is_truncated) : NONE;
 
 		if (truncated != NONE)
 			l.previous_id = d->table.lookup[truncated].id;
@@ -265,11 +268,11 @@ static bool may_meet(const struct heard *h, const struct attempt *a)
 static uint32_t find_client(const struct dns *d, const struct heard *h)
 {
 	const struct lookups *t = &d->table;
-	uint64_t hash = hash_peer(&h->client, h->m.id, &h->m.question);
+	uint32_t hash = hash_peer(&h->client, h->m.id, &h->m.question);
 
 	if (!h->client.port) /* not known at a system call, of any client: all would be the same one */
 		return NONE;
-	for (uint32_t i = index_first(&t->peers, hash); i != NONE; i = index_next(&t->peers, i)) {
+	for (CHAIN(i, &t->peers, hash)) {
 		const struct attempt *a = &t->attempt[i];
 
 		if (a->by_peer == hash && a->kind == ATTEMPT_SENT && a->id == h->m.id &&

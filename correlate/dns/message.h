@@ -42,8 +42,8 @@ enum { DNS_OPTION_CLIENT_SUBNET = 8, DNS_OPTION_COOKIE = 10, DNS_OPTION_EXTENDED
 
 /* Of the only question, or of the first one. */
 struct dns_question {
-	struct dns_name name;
 	uint16_t type, class;
+	struct dns_name name; /* last: lookups.c copies only as much of it as there is */
 };
 
 struct dns_edns {
