@@ -245,6 +245,39 @@ static int take_record(void *arg, const void *data, size_t size, uint64_t ts_boo
 	return pipeline_record(arg, data, size, ts_boot_ns);
 }
 
+static void doubt(struct watch *w, const struct tapio_cgroup_key *whose)
+{
+	for (unsigned i = 0; i < w->pipeline.ncorrelators; i++)
+		w->pipeline.correlators[i]->doubt(w->pipeline.correlators[i], whose, clock_ns(CLOCK_BOOTTIME));
+}
+
+/* Records that were made and did not arrive. What a cgroup's budget refuses concerns that cgroup alone. */
+static void doubt_lost(struct watch *w, const struct losses *losses)
+{
+	uint64_t lost = 0;
+
+	for (unsigned cause = 0; cause < TAPIO_CAUSE_MAX; cause++)
+		if (cause != TAPIO_CAUSE_BUDGET)
+			lost += losses->count[TAPIO_SENSOR_DNS][cause];
+	if (lost > w->doubted)
+		doubt(w, NULL);
+	w->doubted = lost;
+}
+
+/* Before a lookup is said to have had no answer: its answer may have been lost just now, or while we were stopped. */
+static void doubt_in_time(struct watch *w, uint64_t until)
+{
+	uint64_t due = pipeline_due(&w->pipeline);
+	struct losses losses;
+
+	if (!due || due > until)
+		return;
+	if (clock_ns(CLOCK_MONOTONIC) - w->reported_ns > NS_PER_S)
+		watch_report_losses(w, false);
+	else if (!collector_losses(&w->collector, false, &losses))
+		doubt_lost(w, &losses);
+}
+
 long watch_drain(struct watch *w, bool all)
 {
 	/* What is younger than this may still be on its way: reader.h. */
@@ -256,8 +289,10 @@ long watch_drain(struct watch *w, bool all)
 		who_answers(w->who);
 	n = reader_drain(&w->collector.reader, all, take_record, &w->pipeline);
 	/* A sink that stopped the drain, or a record that is held, leaves older ones untaken. */
-	if (n >= 0 && !w->collector.reader.held && !w->pipeline.interrupted && !w->pipeline.sink_error)
+	if (n >= 0 && !w->collector.reader.held && !w->pipeline.interrupted && !w->pipeline.sink_error) {
+		doubt_in_time(w, until);
 		pipeline_advance(&w->pipeline, until);
+	}
 	return n;
 }
 
@@ -282,6 +317,8 @@ static uint64_t report_budget(struct watch *w, const struct tapio_budget_key *ke
 		return 0;
 	who = w->who ? who_find(w->who, &key->cgroup) : NULL;
 	refused_add(&w->refused, key->sensor, who, refused);
+	if (key->sensor == TAPIO_SENSOR_DNS)
+		doubt(w, &key->cgroup);
 	pipeline_lost(&w->pipeline, key->sensor, TAPIO_CAUSE_BUDGET, refused, interval, &key->cgroup, who);
 	return refused;
 }
@@ -344,16 +381,6 @@ static bool lost_more(const struct watch *w, const struct losses *losses)
 	return now > before;
 }
 
-/* Everything of a sensor that was made and did not arrive, by whatever cause. */
-static uint64_t lost_of(const struct losses *losses, unsigned sensor)
-{
-	uint64_t sum = 0;
-
-	for (unsigned cause = 0; cause < TAPIO_CAUSE_MAX; cause++)
-		sum += losses->count[sensor][cause];
-	return sum;
-}
-
 void watch_report_losses(struct watch *w, bool settled)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), interval = now - w->reported_ns;
@@ -364,6 +391,7 @@ void watch_report_losses(struct watch *w, bool settled)
 	memcpy(w->collector.received, w->pipeline.received, sizeof(w->pipeline.received));
 	if (collector_losses(&w->collector, settled, &losses))
 		return;
+	doubt_lost(w, &losses);
 	if (w->dns)
 		losses.count[TAPIO_SENSOR_DNS][TAPIO_CAUSE_STATE_FULL] += w->dns->refused(w->dns);
 	for (unsigned s = 0; s < TAPIO_SENSOR_MAX; s++) {
@@ -382,9 +410,6 @@ void watch_report_losses(struct watch *w, bool settled)
 	}
 	if (w->who && lost_more(w, &losses))
 		who_doubt(w->who);
-	if (lost_of(&losses, TAPIO_SENSOR_DNS) > lost_of(&w->reported, TAPIO_SENSOR_DNS))
-		for (unsigned i = 0; i < w->pipeline.ncorrelators; i++)
-			w->pipeline.correlators[i]->doubt(w->pipeline.correlators[i], clock_ns(CLOCK_BOOTTIME));
 	w->reported = losses;
 	w->reported_ns = now;
 }

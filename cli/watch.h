@@ -31,6 +31,7 @@ struct watch {
 	struct losses reported; /* what the stream has told so far */
 	uint64_t told_ahead[TAPIO_SENSOR_MAX]; /* refusals told of cgroups that `reported` does not hold yet */
 	uint64_t reported_ns;
+	uint64_t doubted; /* of the dns sensor's records, so many were lost when that was told last */
 	struct refused refused; /* by the kernel, because a cgroup had used up its budget */
 	unsigned verdicts; /* cgroups that the kernel was told to pass over */
 };

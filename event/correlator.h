@@ -15,8 +15,8 @@ struct correlator {
 	void (*advance)(struct correlator *c, uint64_t now_ns);
 	/* When advance will have something to do; 0: not before the next record. */
 	uint64_t (*due)(const struct correlator *c);
-	/* Records were lost: what was not seen may have happened all the same. */
-	void (*doubt)(struct correlator *c, uint64_t now_ns);
+	/* Records were lost, of processes of one cgroup, NULL: of any: what was not seen may have happened all the same. */
+	void (*doubt)(struct correlator *c, const struct tapio_cgroup_key *whose, uint64_t now_ns);
 	/* What it had no room for and forgot, so far. */
 	uint64_t (*refused)(const struct correlator *c);
 	void (*close)(struct correlator *c);

@@ -203,9 +203,14 @@ static void advance(struct correlator *c, uint64_t now_ns)
 		lookups_forget(&d->table, d->table.ended.oldest);
 }
 
-static void doubt(struct correlator *c, uint64_t now_ns)
+static void doubt(struct correlator *c, const struct tapio_cgroup_key *whose, uint64_t now_ns)
 {
-	((struct dns *)c)->doubt_ns = now_ns;
+	struct dns *d = (struct dns *)c;
+
+	if (whose)
+		d->doubts_ns[lookups_quota(whose->id, whose->legacy_id)] = now_ns;
+	else
+		d->doubt_ns = now_ns;
 }
 
 static uint64_t refused(const struct correlator *c)

@@ -19,6 +19,7 @@ struct dns {
 	struct dns_stats stats;
 	uint64_t began_ns;   /* the first record: what was asked before it is not known */
 	uint64_t doubt_ns;   /* the last time that records were lost, 0: never */
+	uint64_t doubts_ns[QUOTAS]; /* the same of one cgroup, by lookups_quota */
 	uint64_t refused_ns; /* the last time that there was no room, 0: never */
 	/* The packet that is taken now, and its time. */
 	const struct tapio_dns_packet *packet;
@@ -38,6 +39,7 @@ struct heard {
 
 /* ---- tell.c: the events ---- */
 
+bool is_doubtful(const struct dns *d, uint16_t quota, uint64_t since_ns);
 bool dns_wanted(const struct dns *d, unsigned type);
 void dns_made(struct dns *d, uint64_t time_ns);
 bool is_at_server(const struct heard *h);

@@ -175,9 +175,9 @@ bool question_same(const struct dns_question *a, const struct dns_question *b)
 
 /* ---- lookups ---- */
 
-static uint16_t quota_of(const struct who_asks *who)
+uint16_t lookups_quota(uint64_t cgroup_id, uint64_t legacy_cgroup_id)
 {
-	return (uint16_t)(hash_mix(who->cgroup_id, who->legacy_cgroup_id) % QUOTAS);
+	return (uint16_t)(hash_mix(cgroup_id, legacy_cgroup_id) % QUOTAS);
 }
 
 /* Those that were freed last come first: little memory is touched. */
@@ -201,7 +201,7 @@ static uint32_t take_lookup(struct lookups *t)
 
 uint32_t lookups_add(struct lookups *t, const struct lookup *like)
 {
-	uint16_t quota = quota_of(&like->who);
+	uint16_t quota = lookups_quota(like->who.cgroup_id, like->who.legacy_cgroup_id);
 	uint32_t i = NONE;
 
 	if (t->quota[quota] < t->max / 4)

@@ -109,6 +109,9 @@ struct lookups {
 	uint64_t made, refused;
 };
 
+/* Which cgroup's, of QUOTAS. */
+uint16_t lookups_quota(uint64_t cgroup_id, uint64_t legacy_cgroup_id);
+
 /* 0 or -ENOMEM. */
 int lookups_open(struct lookups *t, unsigned max);
 void lookups_close(struct lookups *t);

@@ -375,12 +375,12 @@ static bool asked_there(const struct lookup *l, const struct endpoint *server)
 }
 
 /* Whether it may be the answer to something that was not seen. */
-static bool is_excused(const struct dns *d, uint64_t now_ns)
+static bool is_excused(const struct dns *d, const struct who_asks *who, uint64_t now_ns)
 {
 	uint64_t window = 2 * d->options.timeout_ns;
 
-	return now_ns - d->began_ns < window || (d->doubt_ns && now_ns - d->doubt_ns < window) ||
-	       (d->refused_ns && now_ns - d->refused_ns < window);
+	return now_ns - d->began_ns < window || (d->refused_ns && now_ns - d->refused_ns < window) ||
+	       is_doubtful(d, lookups_quota(who->cgroup_id, who->legacy_cgroup_id), now_ns - window);
 }
 
 static void take_ended(struct dns *d, const struct heard *h, const struct lookup *l)
@@ -405,7 +405,7 @@ void take_answer(struct dns *d, const struct heard *h)
 
 		if (other)
 			refuse(d, h, DNS_OTHER_QUESTION, 0);
-		else if (!is_excused(d, h->now_ns))
+		else if (!is_excused(d, &h->who, h->now_ns))
 			refuse(d, h, DNS_UNSOLICITED, 0);
 		return;
 	}

@@ -22,6 +22,12 @@ const char *dns_refusal_name(enum dns_refusal refusal)
 	return refusal < DNS_REFUSALS ? refusal_names[refusal] : NULL;
 }
 
+/* Whether records of a process of such a cgroup were lost then or later. */
+bool is_doubtful(const struct dns *d, uint16_t quota, uint64_t since_ns)
+{
+	return (d->doubt_ns && d->doubt_ns >= since_ns) || (d->doubts_ns[quota] && d->doubts_ns[quota] >= since_ns);
+}
+
 bool dns_wanted(const struct dns *d, unsigned type)
 {
 	return d->options.events >> type & 1;
@@ -124,7 +130,7 @@ static void text_lookup(struct dns *d, const struct lookup *l, unsigned type)
 	e->wasted = l->wasted;
 	e->attempts = l->attempts;
 	e->twin_answered = l->twin_answered;
-	e->doubtful = d->doubt_ns && l->first_ns <= d->doubt_ns;
+	e->doubtful = is_doubtful(d, l->quota, l->first_ns);
 	if (l->nservers > 1)
 		e->servers = dns_text_addresses(&d->text, l->servers, l->nservers);
 }
