@@ -377,6 +377,12 @@ static __always_inline bool is_wanted_cgroup(u64 id)
 	return id && bpf_map_lookup_elem(&tapio_filter, &key);
 }
 
+/*
+ * What a cgroup may send is counted in lookups, each of them eight packets: over UDP it has two, and two more where the
+ * server is in the same cgroup or asks on; over TCP it has six to eight with those that open and close the connection.
+ */
+#define PACKETS_PER_LOOKUP 8
+
 #define CGROUPS_DEEP 16
 
 /* The process's, or the socket's or what that is below of: who sends is not the current task here. */
@@ -413,7 +419,7 @@ static __always_inline bool is_wanted(struct __sk_buff *skb, const struct tapio_
 		return false;
 	if ((cfg->filters & TAPIO_FILTER_VERDICT) && bpf_map_lookup_elem(&tapio_verdicts, &cgroup))
 		return false;
-	return budget_allows(cfg, TAPIO_SENSOR_DNS, &cgroup);
+	return budget_allows_parts(cfg, TAPIO_SENSOR_DNS, &cgroup, PACKETS_PER_LOOKUP);
 }
 
 /* What only acknowledges says nothing; of a connection to the port of DNS over TLS, only its beginning can be told. */

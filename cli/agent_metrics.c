@@ -99,7 +99,7 @@ static void metrics_losses(struct metrics *m, const struct agent *a)
 		       "events, or parts of one, that were refused, by sensor and cause");
 	losses(m, a, true);
 	metrics_family(m, "tapio_budget_refused_events", METRICS_COUNTER, NULL,
-		       "events beyond limits.events_per_second, by whose they were; the noisiest alone, all others together");
+		       "events beyond limits.events_per_second (of DNS: packets beyond eight times that), by whose they were; the noisiest alone, all others together");
 	for (unsigned i = 0; i < r->n; i++)
 		metrics_u64(m, r->rows[i].count, "sensor", sensor_name(r->rows[i].sensor), "k8s_namespace_name",
 			    r->rows[i].namespace_name, "k8s_pod_name", r->rows[i].pod, "systemd_unit", r->rows[i].unit, NULL);

@@ -174,7 +174,7 @@ static const struct config_key top[] = {
 	{ "limits.memory", AT(config, memory_bytes), .flags = CONFIG_RESTART, .min = 16 * MIB, .max = 64 * GIB,
 	  .fallback = "128MiB", .help = "ceiling for all that the agent holds, buffers, queues and BPF maps included" },
 	{ "limits.events_per_second", AT(config, events_per_second), .max = 1000000, .fallback = "1000",
-	  .unit = "events/s", .help = "of one cgroup and sensor; what is above is refused and counted; 0: no limit" },
+	  .unit = "events/s", .help = "of one cgroup and sensor; what is above is refused and counted; of DNS, lookups of eight packets (over UDP most have two); 0: no limit" },
 	{ "limits.cgroups", AT(config, cgroups), .flags = CONFIG_RESTART, .min = 64, .max = 65536, .fallback = "4096",
 	  .unit = "cgroups", .help = "how many are remembered" },
 	{ "sinks", CONFIG_KIND_SINKS, CONFIG_RESTART, .offset = offsetof(struct config, sinks),

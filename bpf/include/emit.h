@@ -185,10 +185,10 @@ static __always_inline void current_cgroups(const struct tapio_config *cfg, stru
 /*
  * Whether a cgroup may send one more record through this sensor in this second. Two CPUs that begin a
  * new second together may each let a few more pass: a limit, not an account. A refusal is counted
- * for the sensor and for the cgroup.
+ * for the sensor and for the cgroup. `each`: so many records make an event.
  */
-static __always_inline bool budget_allows(const struct tapio_config *cfg, u32 sensor,
-					  const struct tapio_cgroup_key *cgroup)
+static __always_inline bool budget_allows_parts(const struct tapio_config *cfg, u32 sensor,
+						const struct tapio_cgroup_key *cgroup, u32 each)
 {
 	struct tapio_budget_key key = {};
 	struct tapio_budget *budget, first = {};
@@ -212,11 +212,17 @@ static __always_inline bool budget_allows(const struct tapio_config *cfg, u32 se
 		budget->used = 0;
 	}
 	__sync_fetch_and_add(&budget->used, 1);
-	if (*(volatile u64 *)&budget->used <= cfg->events_per_second)
+	if (*(volatile u64 *)&budget->used <= (u64)cfg->events_per_second * each)
 		return true;
 	__sync_fetch_and_add(&budget->refused, 1);
 	count_loss(sensor, TAPIO_CAUSE_BUDGET);
 	return false;
+}
+
+static __always_inline bool budget_allows(const struct tapio_config *cfg, u32 sensor,
+					  const struct tapio_cgroup_key *cgroup)
+{
+	return budget_allows_parts(cfg, sensor, cgroup, 1);
 }
 
 /* ---- filters ---- */
