@@ -48,13 +48,8 @@ static enum dns_flaw read_question(const struct dns_octets *o, size_t *at, struc
 	return DNS_SOUND;
 }
 
-static enum dns_flaw read_record(const struct dns_octets *o, size_t *at, struct dns_record *ret)
+static enum dns_flaw read_rest(const struct dns_octets *o, size_t from, size_t *at, struct dns_record *ret)
 {
-	size_t from = *at;
-	enum dns_flaw flaw = dns_name_read(o, &from, &ret->name);
-
-	if (flaw)
-		return flaw;
 	if (o->length - from < RECORD_FIXED)
 		return DNS_ENDS_EARLY;
 	ret->type = u16_at(o, from);
@@ -66,6 +61,14 @@ static enum dns_flaw read_record(const struct dns_octets *o, size_t *at, struct 
 		return DNS_ENDS_EARLY;
 	*at = ret->rdata_at + ret->rdata_length;
 	return DNS_SOUND;
+}
+
+static enum dns_flaw read_record(const struct dns_octets *o, size_t *at, struct dns_record *ret)
+{
+	size_t from = *at;
+	enum dns_flaw flaw = dns_name_read(o, &from, &ret->name);
+
+	return flaw ? flaw : read_rest(o, from, at, ret);
 }
 
 /* Its class is a size and its time to live holds flags. */
@@ -172,6 +175,14 @@ bool dns_next(struct dns_cursor *c, struct dns_record *ret)
 		return false;
 	ret->section = section_of(c->message, c->done++);
 	return !read_record(&c->message->octets, &c->at, ret);
+}
+
+bool dns_next_unnamed(struct dns_cursor *c, struct dns_record *ret)
+{
+	if (c->done >= c->message->records)
+		return false;
+	ret->section = section_of(c->message, c->done++);
+	return !read_rest(&c->message->octets, dns_name_end(&c->message->octets, c->at), &c->at, ret);
 }
 
 bool dns_option(const struct dns_message *m, size_t *at, struct dns_option *ret)

@@ -93,6 +93,8 @@ bool dns_message_read(const void *data, size_t length, struct dns_message *ret);
 /* Records that can be read, of all sections but the questions, in their order. */
 struct dns_cursor dns_records(const struct dns_message *m);
 bool dns_next(struct dns_cursor *c, struct dns_record *ret);
+/* The same for who needs no name: it stays undefined. */
+bool dns_next_unnamed(struct dns_cursor *c, struct dns_record *ret);
 
 struct dns_option {
 	uint16_t code, length;

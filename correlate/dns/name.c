@@ -67,6 +67,16 @@ enum dns_flaw dns_name_read_plain(const struct dns_octets *message, size_t *at, 
 	return read_name(message, at, false, ret);
 }
 
+size_t dns_name_end(const struct dns_octets *message, size_t at)
+{
+	while (at < message->length && message->data[at]) {
+		if ((message->data[at] & LABEL_KIND) == LABEL_POINTER)
+			return at + 2;
+		at += (size_t)message->data[at] + 1;
+	}
+	return at + 1;
+}
+
 void dns_octet_text(uint8_t octet, const char *special, struct buf *out)
 {
 	const char escaped[] = { '\\', (char)('0' + octet / 100), (char)('0' + octet / 10 % 10), (char)('0' + octet % 10) };
@@ -80,6 +90,14 @@ void dns_octet_text(uint8_t octet, const char *special, struct buf *out)
 	}
 }
 
+/* Letters, digits, '-' and '_': nearly all that names have, and as they are. */
+static bool is_plain(uint8_t octet)
+{
+	uint8_t letter = octet | 0x20;
+
+	return (letter >= 'a' && letter <= 'z') || (octet >= '0' && octet <= '9') || octet == '-' || octet == '_';
+}
+
 void dns_name_text(const struct dns_name *name, struct buf *out)
 {
 	const uint8_t *label = name->wire;
@@ -87,8 +105,16 @@ void dns_name_text(const struct dns_name *name, struct buf *out)
 	if (!*label)
 		buf_addc(out, '.');
 	while (*label) {
-		for (unsigned i = 1; i <= *label; i++)
+		unsigned from = 1;
+
+		for (unsigned i = 1; i <= *label; i++) {
+			if (is_plain(label[i]))
+				continue;
+			buf_add(out, label + from, i - from);
 			dns_octet_text(label[i], ".\\\"();@$", out);
+			from = i + 1;
+		}
+		buf_add(out, label + from, *label + 1u - from);
 		label += *label + 1;
 		if (*label)
 			buf_addc(out, '.');
@@ -105,6 +131,8 @@ bool dns_name_same(const struct dns_name *a, const struct dns_name *b)
 {
 	if (a->length != b->length)
 		return false;
+	if (!memcmp(a->wire, b->wire, a->length))
+		return true;
 	for (unsigned i = 0; i < a->length; i++)
 		if (folded(a->wire[i]) != folded(b->wire[i]))
 			return false;

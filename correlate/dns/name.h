@@ -37,6 +37,9 @@ enum dns_flaw dns_name_read(const struct dns_octets *message, size_t *at, struct
 /* The same for a place where compression is not allowed (RFC 3597 4): a pointer is a flaw. */
 enum dns_flaw dns_name_read_plain(const struct dns_octets *message, size_t *at, struct dns_name *ret);
 
+/* Where a name that was read before ends. */
+size_t dns_name_end(const struct dns_octets *message, size_t at);
+
 /*
  * As in a zone file, without the dot at the end but for the root, which is ".". What is not a printable ASCII
  * character is \DDD; characters that mean something there have a backslash (RFC 1035 5.1, RFC 4343 2.1).
