@@ -34,6 +34,7 @@ struct heard {
 	struct dns_message m;
 	struct who_asks who;
 	struct endpoint client, server, nat;
+	uint64_t name_hash; /* of a question; of answers it is not needed */
 	bool egress, response, whole;
 };
 
@@ -53,7 +54,7 @@ void tell_encrypted(struct dns *d, const struct heard *h);
 
 /* ---- match.c: which answer is whose ---- */
 
-void take_question(struct dns *d, const struct heard *h);
+void take_question(struct dns *d, struct heard *h);
 void take_answer(struct dns *d, const struct heard *h);
 
 #endif

@@ -257,6 +257,19 @@ void lookups_renew(struct lookups *t, uint32_t lookup, uint64_t now_ns)
 	APPEND(t, waiting, lookup);
 }
 
+/* The next one to be forgotten, and that behind it: they were not touched for long. */
+static void fetch_oldest(const struct lookups *t)
+{
+	const struct lookup *l = t->ended.n > ENDED_MAX(t) / 2 ? &t->lookup[t->ended.oldest] : NULL;
+
+	if (!l)
+		return;
+	if (l->attempt != NONE)
+		__builtin_prefetch(&t->attempt[l->attempt], 1);
+	if (l->newer != NONE)
+		__builtin_prefetch(&t->lookup[l->newer], 1);
+}
+
 void lookups_end(struct lookups *t, uint32_t lookup, enum lookup_state state, uint64_t now_ns)
 {
 	struct lookup *l = &t->lookup[lookup];
@@ -270,6 +283,7 @@ void lookups_end(struct lookups *t, uint32_t lookup, enum lookup_state state, ui
 	APPEND(t, ended, lookup);
 	if (t->ended.n > ENDED_MAX(t))
 		lookups_forget(t, t->ended.oldest);
+	fetch_oldest(t);
 }
 
 static void free_attempts(struct lookups *t, struct lookup *l)

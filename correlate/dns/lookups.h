@@ -158,6 +158,12 @@ static inline struct link *index_link(const struct index *x, uint32_t item)
 	return (struct link *)(void *)(x->links + item * x->stride);
 }
 
+/* It will be looked for soon. */
+static inline void index_fetch(const struct index *x, uint32_t hash)
+{
+	__builtin_prefetch(&x->heads[hash & x->mask], 1);
+}
+
 /* The first item of that hash's chain, and the next one; NONE at the end. Others may be among them. */
 static inline uint32_t index_first(const struct index *x, uint32_t hash)
 {

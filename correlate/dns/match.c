@@ -19,14 +19,14 @@ static uint64_t subject_of(const struct who_asks *who)
 	return who->tgid ? who->tgid : hash_mix(who->cgroup_id, who->legacy_cgroup_id);
 }
 
-static uint32_t hash_name(const struct who_asks *who, const struct dns_name *name)
+static uint32_t hash_name(const struct heard *h)
 {
-	return (uint32_t)hash_mix(subject_of(who), dns_name_hash(name));
+	return (uint32_t)hash_mix(subject_of(&h->who), h->name_hash);
 }
 
-static uint64_t hash_question(const struct dns_question *q)
+static uint64_t hash_question(const struct heard *h)
 {
-	return hash_mix(dns_name_hash(&q->name), (uint64_t)q->type << 16 | q->class);
+	return hash_mix(h->name_hash, (uint64_t)h->m.question.type << 16 | h->m.question.class);
 }
 
 /* A client's socket has its own ids; a server's has those of all its clients. */
@@ -36,15 +36,15 @@ static uint32_t hash_socket(uint64_t cookie, uint16_t id, const struct endpoint 
 }
 
 /* How a server finds the client's lookup: the packet it is given comes from where the client's came. */
-static uint32_t hash_peer(const struct endpoint *client, uint16_t id, const struct dns_question *q)
+static uint32_t hash_peer(const struct heard *h)
 {
-	return (uint32_t)hash_mix(hash_endpoint(client) ^ id, hash_question(q));
+	return (uint32_t)hash_mix(hash_endpoint(&h->client) ^ h->m.id, hash_question(h));
 }
 
 /* How a question that a server sends on finds the one that it was asked: by the server's cgroup, as it may have forked. */
-static uint32_t hash_served(const struct who_asks *server, const struct dns_question *q)
+static uint32_t hash_served(const struct heard *h)
 {
-	return (uint32_t)hash_mix(~hash_mix(server->cgroup_id, server->legacy_cgroup_id), hash_question(q));
+	return (uint32_t)hash_mix(~hash_mix(h->who.cgroup_id, h->who.legacy_cgroup_id), hash_question(h));
 }
 
 /* ---- questions ---- */
@@ -66,7 +66,7 @@ static void note_server(struct lookup *l, const struct tapio_address *server)
 static struct lookup new_lookup(const struct heard *h)
 {
 	struct lookup l = { .first_ns = h->now_ns, .last_ns = h->now_ns, .cookie = h->cookie,
-			    .name_hash = hash_name(&h->who, &h->m.question.name), .query_size = (uint32_t)h->m.octets.length,
+			    .name_hash = hash_name(h), .query_size = (uint32_t)h->m.octets.length,
 			    .attempts = 1, .message_id = h->m.id, .protocol = h->packet->protocol, .opcode = h->m.opcode,
 			    .at_server = is_at_server(h), .dnssec_ok = h->m.edns.dnssec_ok,
 			    .payload_size = h->m.edns.payload_size, .who = h->who, .client = h->client,
@@ -88,8 +88,7 @@ static struct attempt new_attempt(const struct heard *h, enum attempt_kind kind)
 				 .client = h->client,
 				 .server_tgid = at_server ? h->who.tgid : 0,
 				 .by_socket = hash_socket(h->cookie, h->m.id, at_server ? &h->client : NULL),
-				 .by_peer = at_server ? hash_served(&h->who, &h->m.question) :
-							hash_peer(&h->client, h->m.id, &h->m.question) };
+				 .by_peer = at_server ? hash_served(h) : hash_peer(h) };
 }
 
 /* An attempt of this socket with this id; of a server's socket, by this client. `q` NULL: of any question. */
@@ -167,7 +166,7 @@ static unsigned is_parent(const struct heard *h, const struct attempt *a, const 
 static uint64_t find_parent(const struct dns *d, const struct heard *h)
 {
 	const struct lookups *t = &d->table;
-	uint32_t hash = hash_served(&h->who, &h->m.question);
+	uint32_t hash = hash_served(h);
 	uint64_t best = 0;
 	unsigned best_is = 0;
 
@@ -268,7 +267,7 @@ static bool may_meet(const struct heard *h, const struct attempt *a)
 static uint32_t find_client(const struct dns *d, const struct heard *h)
 {
 	const struct lookups *t = &d->table;
-	uint32_t hash = hash_peer(&h->client, h->m.id, &h->m.question);
+	uint32_t hash = hash_peer(h);
 
 	if (!h->client.port) /* not known at a system call, of any client: all would be the same one */
 		return NONE;
@@ -293,12 +292,29 @@ static void note_served(struct lookup *l, const struct heard *h)
 		l->nat = h->server;
 }
 
-void take_question(struct dns *d, const struct heard *h)
+/* What is looked at next lies all over the tables: it is fetched at once. */
+static void fetch(const struct dns *d, const struct heard *h, bool at_server)
+{
+	const struct lookups *t = &d->table;
+
+	index_fetch(&t->sockets, hash_socket(h->cookie, h->m.id, at_server ? &h->client : NULL));
+	index_fetch(&t->peers, hash_served(h));
+	index_fetch(&t->peers, hash_peer(h));
+	if (at_server)
+		return;
+	index_fetch(&t->names, lookups_named(hash_name(h), true));
+	index_fetch(&t->names, lookups_named(hash_name(h), false));
+}
+
+void take_question(struct dns *d, struct heard *h)
 {
 	bool at_server = is_at_server(h);
-	uint32_t known = find_attempt(d, h, at_server, &h->m.question), client;
+	uint32_t known, client;
 	struct attempt a;
 
+	h->name_hash = dns_name_hash(&h->m.question.name);
+	fetch(d, h, at_server);
+	known = find_attempt(d, h, at_server, &h->m.question);
 	if (known != NONE && d->table.lookup[d->table.attempt[known].lookup].state == LOOKUP_WAITS) {
 		/* The same message again; of one that is served, the client's own packet counted it. */
 		if (d->table.attempt[known].kind != ATTEMPT_SERVED)
