@@ -4,14 +4,15 @@
  *
  *	-c CLIENTS   processes that ask, each with a socket of its own (1)
  *	-n COUNT     lookups of each (100000)
- *	-r RATE      lookups per second of all together, one at a time for each client; 0: as fast as they go (0)
- *	-w WINDOW    as fast as they go: questions under way at a time for each client (32)
- *	-p PORT      of the server (53)
+ *	-r RATE      lookups per second of all together; 0: as fast as they go (0)
+ *	-w WINDOW    questions under way at a time for each client (1 with a rate, else 32)
+ *	-p PORT      of the server (53); of another one with a single client the server's socket is connected, too
  *	-u           sockets are not connected: sendto(2)
  *	-t           TCP, whose messages are no DNS: as much traffic, for its cost alone
  *	-s           the server never answers, and nobody waits for it
  *	-q           every question is the same
  *	-d           start when a line is read from stdin
+ *	-k           keep to the network namespace that it is started in
  *	-o FILE      a line "NAME PID NANOSECONDS" for each answered lookup, as its client measured it
  *
  * Prints "SECONDS ASKED answered=N p50=NS p99=NS packets=N": lookups asked, and packets that were sent. Names are
@@ -45,9 +46,9 @@
 static struct {
 	unsigned clients, window, port;
 	unsigned long count, rate;
-	bool unconnected, tcp, silent, held, same;
+	bool unconnected, tcp, silent, held, same, stay;
 	const char *file;
-} options = { .clients = 1, .window = 32, .port = 53, .count = 100000 };
+} options = { .clients = 1, .port = 53, .count = 100000 };
 
 /* What clients tell, in memory that all share. */
 static struct told {
@@ -152,17 +153,25 @@ static size_t answer(uint8_t *m, size_t n)
 
 static void serve_udp(int fd)
 {
+	bool connected = options.port != 53 && options.clients == 1 && !options.unconnected;
+	struct sockaddr_in first;
+	socklen_t length = sizeof(first);
 	uint8_t m[MESSAGE_MAX];
 
 	if (options.silent)
 		pause();
+	if (connected && (recvfrom(fd, m, sizeof(m), MSG_PEEK, (struct sockaddr *)&first, &length) < 0 ||
+			  connect(fd, (struct sockaddr *)&first, length)))
+		die("connect");
 	for (;;) {
 		struct sockaddr_in from;
-		socklen_t length = sizeof(from);
-		ssize_t n = recvfrom(fd, m, sizeof(m) - 16, 0, (struct sockaddr *)&from, &length);
+		ssize_t n;
 
+		length = sizeof(from);
+		n = recvfrom(fd, m, sizeof(m) - 16, 0, (struct sockaddr *)&from, &length);
 		if (n > 12)
-			sendto(fd, m, answer(m, (size_t)n), 0, (struct sockaddr *)&from, length);
+			sendto(fd, m, answer(m, (size_t)n), 0, connected ? NULL : (struct sockaddr *)&from,
+			       connected ? 0 : length);
 	}
 }
 
@@ -304,14 +313,16 @@ static void run_window(struct client *c)
 
 static void run_paced(struct client *c)
 {
-	uint64_t step = 1000000000ull * options.clients / options.rate, at = c->told->began_ns;
+	uint64_t step = 1000000000ull * options.clients * options.window / options.rate, at = c->told->began_ns;
 
 	prctl(PR_SET_TIMERSLACK, 1);
 	for (; c->told->asked < options.count; at += step) {
 		sleep_until(at);
-		ask(c);
-		if (!options.silent && !hear(c, 0))
-			return;
+		for (unsigned i = 0; i < options.window && c->told->asked < options.count; i++)
+			ask(c);
+		while (!options.silent && c->told->answered < c->told->asked)
+			if (!hear(c, 0))
+				return;
 	}
 }
 
@@ -372,6 +383,8 @@ static unsigned long packets_sent(void)
 	return sent;
 }
 
+static unsigned long packets_before;
+
 static int by_value(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -411,7 +424,7 @@ static int report(void)
 	qsort(latency_ns, all, sizeof(*latency_ns), by_value);
 	sorted = latency_ns + (all - answered);
 	printf("%.6f %lu answered=%lu p50=%u p99=%u packets=%lu\n", (double)(ended - began) / 1e9, asked, answered,
-	       answered ? sorted[answered / 2] : 0, answered ? sorted[answered * 99 / 100] : 0, packets_sent());
+	       answered ? sorted[answered / 2] : 0, answered ? sorted[answered * 99 / 100] : 0, packets_sent() - packets_before);
 	if (asked != all || (!options.silent && answered != all)) {
 		fprintf(stderr, "dns_load: %lu of %lu were asked and %lu answered\n", asked, all, answered);
 		return 1;
@@ -432,7 +445,7 @@ static int parse(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "c:n:r:w:p:utsqdo:")) != -1) {
+	while ((opt = getopt(argc, argv, "c:n:r:w:p:utsqdko:")) != -1) {
 		switch (opt) {
 		case 'c': options.clients = (unsigned)atoi(optarg); break;
 		case 'n': options.count = strtoul(optarg, NULL, 10); break;
@@ -443,12 +456,15 @@ static int parse(int argc, char **argv)
 		case 't': options.tcp = true; break;
 		case 's': options.silent = true; break;
 		case 'q': options.same = true; break;
+		case 'k': options.stay = true; break;
 		case 'd': options.held = true; break;
 		case 'o': options.file = optarg; break;
 		default: return -1;
 		}
 	}
-	return optind == argc && options.clients && options.clients <= CLIENTS_MAX && options.count && options.window ? 0 : -1;
+	if (!options.window)
+		options.window = options.rate ? 1 : 32;
+	return optind == argc && options.clients && options.clients <= CLIENTS_MAX && options.count ? 0 : -1;
 }
 
 int main(int argc, char **argv)
@@ -458,10 +474,12 @@ int main(int argc, char **argv)
 	char line[16];
 
 	if (parse(argc, argv)) {
-		fprintf(stderr, "usage: dns_load [-c CLIENTS] [-n COUNT] [-r RATE] [-w WINDOW] [-p PORT] [-utsqd] [-o FILE]\n");
+		fprintf(stderr, "usage: dns_load [-c CLIENTS] [-n COUNT] [-r RATE] [-w WINDOW] [-p PORT] [-utsqdk] [-o FILE]\n");
 		return 2;
 	}
-	own_network();
+	if (!options.stay)
+		own_network();
+	packets_before = packets_sent();
 	told = shared(options.clients * sizeof(*told));
 	latency_ns = shared(options.clients * options.count * sizeof(*latency_ns));
 	if (pipe(gate))

@@ -6,15 +6,18 @@ ended by its pid. Everything here works on any tool: nothing asks the tool about
 """
 import contextlib
 import ctypes
+import fcntl
 import os
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import time
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET, IFF_UP, SIOCSIFFLAGS = 0x40000000, 1, 0x8914
 CLONE_NEWNS, MS_REC, MS_PRIVATE, PR_SET_PDEATHSIG = 0x20000, 0x4000, 0x40000, 1
 CPUS = sorted(os.sched_getaffinity(0))
 LOAD_CPU, TOOL_CPU = CPUS[0], CPUS[-1]
@@ -69,15 +72,44 @@ def tracefs_namespace():
     return ns, "" if ns else "tracefs could not be mounted: " + reason
 
 
+def network_namespace():
+    """A descriptor of a network namespace of our own, with its lo up. It ends with those who use it."""
+    ready, tell = os.pipe()
+    hold, let_go = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(let_go)
+        said = b"ok"
+        try:
+            if LIBC.unshare(CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "unshare")
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+        except OSError as why:
+            said = str(why).encode()
+        os.write(tell, said)
+        os.read(hold, 1)
+        os._exit(0)
+    os.close(hold)
+    said = os.read(ready, 200).decode()
+    ns = os.open("/proc/%d/ns/net" % child, os.O_RDONLY | os.O_CLOEXEC) if said == "ok" else None
+    for fd in (ready, tell, let_go):
+        os.close(fd)
+    os.waitpid(child, 0)
+    if ns is None:
+        raise Failed("a network namespace: " + said)
+    return ns
+
+
 def place(cpu, ns=None):
-    """What a child does before exec: its CPU, its class, its mounts, and to die with us."""
+    """What a child does before exec: its CPU, its class, its namespace, and to die with us."""
     def prepare():
         signal.signal(signal.SIGINT, signal.SIG_DFL)    # a shell's background jobs inherit it ignored
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
         os.sched_setaffinity(0, {cpu})
         if REALTIME:
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-        if ns is not None and LIBC.setns(ns, CLONE_NEWNS):
+        if ns is not None and LIBC.setns(ns, 0):
             raise OSError(ctypes.get_errno(), "setns")
     return prepare
 
@@ -178,8 +210,9 @@ def fdinfo(pid, fd):
 class Tool:
     """How a tool is run. argv may hold {out}: the file that it writes; else that is its stdout."""
 
-    def __init__(self, name, argv, wanted, tracefs=None, lost=None, line_argv=None):
-        self.name, self.argv, self.wanted, self.tracefs, self.lost = name, argv, wanted, tracefs, lost
+    def __init__(self, name, argv, wanted, namespace=None, lost=None, line_argv=None, says=None):
+        self.name, self.argv, self.wanted, self.namespace, self.lost = name, argv, wanted, namespace, lost
+        self.says = says                        # on stderr, when it is ready; None: its descriptors tell
         self.line_argv = line_argv or argv      # the same, writing each line to stdout at once
 
     @contextlib.contextmanager
@@ -196,7 +229,7 @@ class Tool:
         """Seconds from the start of the tool to its first line with the marker, which a load makes."""
         started = time.monotonic()
         process = subprocess.Popen(self.line_argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   preexec_fn=place(TOOL_CPU, self.tracefs))
+                                   preexec_fn=place(TOOL_CPU, self.namespace))
         seen, said = b"", b""
         try:
             while time.monotonic() - started < seconds:
@@ -255,7 +288,7 @@ class Running:
                 os.unlink(stale)
         with open(stdout, "wb") as out, open(self.err, "wb") as err:
             self.process = subprocess.Popen(argv, stdout=out, stderr=err, stdin=subprocess.DEVNULL,
-                                            preexec_fn=place(TOOL_CPU, tool.tracefs))
+                                            preexec_fn=place(TOOL_CPU, tool.namespace))
         self.pid = self.process.pid
 
     def descriptors(self):
@@ -266,13 +299,17 @@ class Running:
                     yield fd, os.readlink(os.path.join(folder, fd))
 
     def attached(self):
+        if self.tool.says:
+            return re.search(self.tool.says, read(self.err))
         return any(re.match(r"anon_inode:(bpf.(link|raw)|\[perf_event)", name) for _, name in self.descriptors())
 
-    def cpu_ns(self):
-        """CPU time of all threads of the tool, exact while it sleeps."""
-        total = 0
-        for thread in os.listdir("/proc/%d/task" % self.pid):
-            total += int(read("/proc/%d/task/%s/schedstat" % (self.pid, thread), "0").split()[0])
+    def cpu_ns(self, pid=None):
+        """CPU time of all threads of the tool and of its children, exact while they sleep."""
+        folder, total = "/proc/%d/task" % (pid or self.pid), 0
+        with contextlib.suppress(FileNotFoundError):
+            for thread in os.listdir(folder):
+                total += int((read("%s/%s/schedstat" % (folder, thread)) or "0").split()[0])
+                total += sum(self.cpu_ns(int(child)) for child in read("%s/%s/children" % (folder, thread)).split())
         return total
 
     def wait_quiet(self, span=0.2, limit=15, ready=lambda: True):
