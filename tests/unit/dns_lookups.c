@@ -242,7 +242,7 @@ TEST(unit, dns_timeouts)
 	CHECK(t.last[TAPIO_EV_DNS_ERROR].error.late_ns > 1 * S, "late");
 	/* what this program lost itself may have been the answer */
 	QUESTION(.at = 20 * S, .name = "other.example");
-	t.dns->doubt(t.dns, 21 * S);
+	t.dns->doubt(t.dns, NULL, 21 * S);
 	t.dns->advance(t.dns, 30 * S);
 	CHECK(t.made[TAPIO_EV_DNS_TIMEOUT] == 2 && timed_out()->doubtful, "no doubt");
 	close_dns();

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A network namespace of a test's own, and in it on loopback a DNS server and clients that ask it. */
+#ifndef TESTS_LIVE_DNS_WORLD_H
+#define TESTS_LIVE_DNS_WORLD_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "tests/live/harness.h"
+#include "tests/live/stimulus.h"
+
+#define DNS_PORT 53
+#define ANSWER "192.0.2.7" /* to every name but those that begin with "nx" or "silent" */
+
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+union address loopback(int family, uint16_t port, socklen_t *ret_length);
+
+/* Names of the processes below. */
+extern char client_comm[TAPIO_COMM_LEN], server_comm[TAPIO_COMM_LEN];
+
+/*
+ * Moves this process there. Other tiers are tried at the same time, and each sees the packets of all, unless it is told
+ * whose it wants: `l` is.
+ */
+void own_network(struct live *l);
+
+/* Ports 53, UDP and TCP, IPv4 and IPv6. */
+pid_t start_server(void);
+void end_server(pid_t pid);
+
+enum way { CONNECTED, UNCONNECTED, STREAM, STREAM_IN_PIECES, WITH_OPTIONS };
+
+struct ask {
+	char name[64];
+	int family;
+	enum way way;
+	uint16_t port;
+	struct gate *after; /* asks when it is open; its socket is there before */
+	/* Written by the client, in memory that is shared. */
+	uint64_t sent_ns, came_ns;
+	bool answered;
+};
+
+/* In memory that is shared. The name gets this process's number, by which no other tier's has it. */
+struct ask *shared_ask(const char *name, int family, enum way way);
+
+/* For child_run. 0, or which step failed. */
+int do_ask(void *ask);
+
+#endif
