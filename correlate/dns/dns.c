@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
+/* Packets, their messages, and time. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -79,8 +79,11 @@ static void take_message(struct dns *d, struct heard *h)
 
 	d->stats.messages++;
 	tell_message(d, h);
-	/* What this program did not keep whole is no fault of the message. */
-	if (h->m.flaw && h->whole) {
+	/* What is not here whole is no fault of the message. */
+	if (h->length > h->m.octets.length) {
+		if (h->packet->protocol == IPPROTO_TCP)
+			refuse(d, h, DNS_CUT, 0);
+	} else if (h->m.flaw) {
 		d->stats.flaws[h->m.flaw]++;
 		tell_error(d, h, dns_flaw_name(h->m.flaw), h->m.flaw_at, 0);
 	}
@@ -101,7 +104,7 @@ static void take_message(struct dns *d, struct heard *h)
 static void take_octets(struct dns *d, const uint8_t *data, size_t n, size_t whole)
 {
 	struct heard h = { .packet = d->packet, .cookie = d->packet->cookie, .now_ns = d->now_ns,
-			   .egress = d->packet->flags & TAPIO_DNS_EGRESS, .whole = n == whole };
+			   .egress = d->packet->flags & TAPIO_DNS_EGRESS, .length = whole };
 
 	dns_message_read(data, n, &h.m);
 	h.response = h.m.flags & DNS_QR;
@@ -235,10 +238,9 @@ static void close_dns(struct correlator *c)
 
 struct correlator *dns_open(const struct dns_options *options)
 {
-	const struct dns_streams_options streams = { .streams_max = STREAMS_MAX, .bytes_max = STREAM_BYTES_MAX,
-						     .wait_ns = STREAM_WAIT_NS };
+	struct dns_streams_options streams = { .streams_max = STREAMS_MAX, .bytes_max = STREAM_BYTES_MAX,
+					       .wait_ns = STREAM_WAIT_NS, .message = on_stream_message };
 	struct dns *d = calloc(1, sizeof(*d));
-	struct dns_streams_options o = streams;
 
 	if (!d)
 		return NULL;
@@ -249,9 +251,8 @@ struct correlator *dns_open(const struct dns_options *options)
 		d->options.timeout_ns = DNS_TIMEOUT_NS;
 	if (!d->options.ports[0])
 		d->options.ports[0] = 53;
-	o.message = on_stream_message;
-	o.arg = d;
-	d->streams = dns_streams_open(&o);
+	streams.arg = d;
+	d->streams = dns_streams_open(&streams);
 	d->search = search_open();
 	if (!d->streams || !d->search || dns_text_open(&d->text) ||
 	    lookups_open(&d->table, options->lookups_max ? options->lookups_max : DNS_LOOKUPS_MAX)) {

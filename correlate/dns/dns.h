@@ -38,7 +38,7 @@ enum dns_refusal {
 	DNS_MANY_QUESTIONS,    /* more than one, or none: RFC 9619 */
 	DNS_NOT_AN_ANSWER,     /* a question that came from a server's port */
 	DNS_NOT_A_QUESTION,    /* an answer that was sent to a server's port */
-	DNS_CUT,               /* of a stream, octets are missing */
+	DNS_CUT,               /* of a stream, octets were lost: what came before them is told */
 	DNS_REFUSALS
 };
 

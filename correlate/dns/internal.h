@@ -35,7 +35,8 @@ struct heard {
 	struct who_asks who;
 	struct endpoint client, server, nat;
 	uint64_t name_hash; /* of a question; of answers it is not needed */
-	bool egress, response, whole;
+	bool egress, response;
+	size_t length; /* of the message as it was sent; what is told of it may be less */
 };
 
 /* ---- tell.c: the events ---- */

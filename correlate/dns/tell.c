@@ -74,13 +74,23 @@ bool is_at_server(const struct heard *h)
 	return h->egress == h->response;
 }
 
+/* Of a message that is not here whole, its size is the true one. */
+static void text_message(struct dns *d, const struct heard *h)
+{
+	dns_text_message(&d->text, &h->m);
+	if (h->length <= h->m.octets.length)
+		return;
+	d->text.message.size = (__u32)h->length;
+	d->text.message.records_cut = true;
+}
+
 static void begin_message(struct dns *d, const struct heard *h, unsigned type, size_t size)
 {
 	dns_text_begin(&d->text, type, size);
 	text_who(d, &h->who);
 	text_parties(d, &h->client, &h->server, &h->nat, h->packet->protocol, is_at_server(h));
 	dns_text_question(&d->text, &h->m.question, h->m.opcode);
-	dns_text_message(&d->text, &h->m);
+	text_message(d, h);
 }
 
 void tell_message(struct dns *d, const struct heard *h)
@@ -143,7 +153,7 @@ void tell_answer(struct dns *d, const struct lookup *l, const struct heard *h)
 	if (!dns_wanted(d, TAPIO_EV_DNS_LOOKUP))
 		return;
 	text_lookup(d, l, TAPIO_EV_DNS_LOOKUP);
-	dns_text_message(&d->text, &h->m);
+	text_message(d, h);
 	e->m.payload_size = l->payload_size; /* what the client takes: the answer's says only what the server takes */
 	e->m.dnssec_ok = l->dnssec_ok;
 	e->failover = l->nservers && !l->at_server && !address_same(&h->server.address, &l->servers[0]) &&

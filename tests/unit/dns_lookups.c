@@ -65,6 +65,7 @@ struct sent {
 	uint32_t tgid;
 	bool egress, stream;
 	unsigned answers, questions; /* 0: one question */
+	unsigned missing; /* octets of a datagram that its record has not */
 };
 
 static struct tapio_address address(const char *text)
@@ -118,6 +119,7 @@ static void give(const struct sent *s)
 	r.p.destination = address(s->to);
 	r.p.source_port = s->from_port;
 	r.p.destination_port = s->to_port;
+	r.p.missing = s->missing;
 	r.p.protocol = s->stream ? IPPROTO_TCP : IPPROTO_UDP;
 	r.p.flags = s->egress ? TAPIO_DNS_EGRESS : 0;
 	if (s->stream)
@@ -494,6 +496,17 @@ TEST(unit, dns_flood)
 	QUESTION(.at = 100 * S);
 	REPLY(.at = 101 * S);
 	CHECK(t.made[TAPIO_EV_DNS_LOOKUP] == 201, "after the flood");
+	close_dns();
+}
+
+/* A datagram that no record holds: its size is told, and that there is more. */
+TEST(unit, dns_large_datagrams)
+{
+	open_dns(0);
+	QUESTION(.at = 1 * S);
+	REPLY(.at = 1 * S + 1, .answers = 3, .missing = 5000);
+	check_made(1, 0, 0);
+	CHECK(lookup()->m.records_cut && lookup()->m.size > 5000 && lookup()->m.answer_count == 3, "size %u", lookup()->m.size);
 	close_dns();
 }
 
