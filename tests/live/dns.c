@@ -10,76 +10,6 @@
 #include "correlate/dns/dns.h"
 #include "tests/live/dns_world.h"
 
-#define EVENTS_MAX 256
-
-/* ---- what was made of it ---- */
-
-struct told {
-	struct correlator *dns;
-	struct event_view views[EVENTS_MAX];
-	unsigned n;
-	size_t taken; /* records */
-};
-
-static void keep_event(void *arg, const struct tapio_event *ev)
-{
-	struct told *t = arg;
-	const struct event_desc *desc;
-	int err = event_check(ev, ev->size, &desc);
-	void *copy;
-
-	CHECK(!err, "an event of type %u is malformed", ev->type);
-	if (err || t->n == EVENTS_MAX)
-		return;
-	copy = malloc(ev->size);
-	REQUIRE(copy, "no memory");
-	memcpy(copy, ev, ev->size);
-	t->views[t->n++] = (struct event_view){ .ev = copy, .desc = desc };
-}
-
-static void told_open(struct told *t)
-{
-	const struct dns_options options = { .events = ~0ull, .timeout_ns = 200 * NS_PER_MS };
-
-	memset(t, 0, sizeof(*t));
-	t->dns = dns_open(&options);
-	REQUIRE(t->dns, "no memory");
-	t->dns->made = keep_event;
-	t->dns->arg = t;
-}
-
-static void told_take(struct told *t, struct live *l)
-{
-	live_drain(l);
-	for (; t->taken < l->nviews; t->taken++) {
-		struct event_view view = l->views[t->taken];
-
-		view.wall_ns = l->times_ns[t->taken];
-		if (t->dns->takes >> view.desc->type & 1)
-			t->dns->take(t->dns, &view);
-	}
-}
-
-static void told_close(struct told *t)
-{
-	t->dns->close(t->dns);
-	for (unsigned i = 0; i < t->n; i++)
-		free((void *)t->views[i].ev);
-}
-
-static bool text_is(const struct tapio_dns_message *m, struct tapio_str ref, const char *text)
-{
-	return ref.length == strlen(text) && !memcmp((const char *)m + ref.offset, text, ref.length);
-}
-
-/* Where the two sides are not known to be one, the server's is told beside the client's. */
-static bool is_named(const struct event_view *view, const char *name)
-{
-	const struct tapio_dns_message *m = (const void *)view->ev;
-
-	return text_is(m, m->name, name) && text_is(m, m->role, "client");
-}
-
 /* The only event of that type about the name. */
 static const struct event_view *told_one(const struct live *l, const struct told *t, unsigned type, const char *name)
 {
@@ -87,7 +17,7 @@ static const struct event_view *told_one(const struct live *l, const struct told
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < t->n; i++)
-		if (t->views[i].ev->type == type && is_named(&t->views[i], name)) {
+		if (t->views[i].ev->type == type && told_is_named(&t->views[i], name)) {
 			found = &t->views[i];
 			n++;
 		}
@@ -217,7 +147,7 @@ static void body_silence(struct live *l)
 	child_run(do_ask, twice);
 	told_take(&t, l);
 	for (unsigned i = 0; i < t.n; i++)
-		CHECK(!is_named(&t.views[i], twice->name), "%s: %s of port 9", l->name, t.views[i].desc->name);
+		CHECK(!told_is_named(&t.views[i], twice->name), "%s: %s of port 9", l->name, t.views[i].desc->name);
 	told_close(&t);
 	end_server(server);
 }

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -279,4 +280,64 @@ void end_server(pid_t pid)
 
 	kill(pid, SIGKILL);
 	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status), "the server ended by itself: %#x", status);
+}
+
+/* ---- what was made of it ---- */
+
+static void keep_event(void *arg, const struct tapio_event *ev)
+{
+	struct told *t = arg;
+	const struct event_desc *desc;
+	int err = event_check(ev, ev->size, &desc);
+	void *copy;
+
+	CHECK(!err, "an event of type %u is malformed", ev->type);
+	if (err || t->n == EVENTS_MAX)
+		return;
+	copy = malloc(ev->size);
+	REQUIRE(copy, "no memory");
+	memcpy(copy, ev, ev->size);
+	t->views[t->n++] = (struct event_view){ .ev = copy, .desc = desc };
+}
+
+void told_open(struct told *t)
+{
+	const struct dns_options options = { .events = ~0ull, .timeout_ns = 200 * NS_PER_MS };
+
+	memset(t, 0, sizeof(*t));
+	t->dns = dns_open(&options);
+	REQUIRE(t->dns, "no memory");
+	t->dns->made = keep_event;
+	t->dns->arg = t;
+}
+
+void told_take(struct told *t, struct live *l)
+{
+	live_drain(l);
+	for (; t->taken < l->nviews; t->taken++) {
+		struct event_view view = l->views[t->taken];
+
+		view.wall_ns = l->times_ns[t->taken];
+		if (t->dns->takes >> view.desc->type & 1)
+			t->dns->take(t->dns, &view);
+	}
+}
+
+void told_close(struct told *t)
+{
+	t->dns->close(t->dns);
+	for (unsigned i = 0; i < t->n; i++)
+		free((void *)t->views[i].ev);
+}
+
+static bool text_is(const struct tapio_dns_message *m, struct tapio_str ref, const char *text)
+{
+	return ref.length == strlen(text) && !memcmp((const char *)m + ref.offset, text, ref.length);
+}
+
+bool told_is_named(const struct event_view *view, const char *name)
+{
+	const struct tapio_dns_message *m = (const void *)view->ev;
+
+	return text_is(m, m->name, name) && text_is(m, m->role, "client");
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "correlate/dns/dns.h"
 #include "tests/live/harness.h"
 #include "tests/live/stimulus.h"
 
@@ -53,5 +54,25 @@ struct ask *shared_ask(const char *name, int family, enum way way);
 
 /* For child_run. 0, or which step failed. */
 int do_ask(void *ask);
+
+/* ---- what is made of their packets ---- */
+
+#define EVENTS_MAX 256
+
+/* With a timeout of 200 ms. */
+struct told {
+	struct correlator *dns;
+	struct event_view views[EVENTS_MAX];
+	unsigned n;
+	size_t taken; /* records */
+};
+
+void told_open(struct told *t);
+/* Takes all that is there. */
+void told_take(struct told *t, struct live *l);
+void told_close(struct told *t);
+
+/* Whether it is a client's event about that name: where the two sides are not known to be one, the server's is beside it. */
+bool told_is_named(const struct event_view *view, const char *name);
 
 #endif

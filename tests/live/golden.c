@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/cgroup.h"
 #include "export/json.h"
+#include "tests/live/dns_world.h"
 #include "tests/live/harness.h"
 #include "tests/live/stimulus.h"
 
@@ -51,10 +52,10 @@ static const char *const measured[] = {
 	"time", "process.creation.time", "process.parent.creation.time", "process.run_time", "cgroup.id",
 	"cgroup.legacy_id", "cgroup.subject.id", "cgroup.subject.hierarchy", "process.linux.namespace.pid",
 	"process.linux.namespace.mnt", "process.linux.namespace.net", "process.linux.namespace.user",
-	"process.linux.namespace.cgroup", NULL
+	"process.linux.namespace.cgroup", "client.port", "dns.response.size", "dns.query.size", "dns.lookup.id", "dns.lookup.duration", "dns.lookup.waited", NULL
 };
 static const char *const pids[] = { "process.pid", "process.tid", "process.parent_pid", "process.vpid",
-				   "cgroup.entered.tid", NULL };
+				   "cgroup.entered.tid", "dns.server.pid", NULL };
 
 static bool is_one_of(const char *const *list, struct bytes key)
 {
@@ -433,4 +434,86 @@ TEST(live, golden_cgroups)
 	if (!own_cgroup_id())
 		SKIP("no cgroup v2 is mounted here");
 	live_on_every_tier_of(TAPIO_SENSOR_CGROUP, body_cgroups);
+}
+
+/* ---- DNS: the number of the test's process, which is in all names, is N ---- */
+
+#define DNS_ASKED                                                                                            \
+	"network.transport=\"udp\"\n"                                                                       \
+	"dns.role=\"client\"\n"                                                                             \
+	"server.address=\"127.0.0.1\"\n"                                                                    \
+	"server.port=53\n"                                                                                  \
+	"client.address=\"127.0.0.1\"\n"                                                                    \
+	"client.port=*\n"                                                                                   \
+	"process.user.id=0\n"
+
+static const char *const dns_golden[] = {
+	HEAD("dns.lookup", "ASKS", "dns-cN")
+	"dns.question.name=\"golden.test.N\"\n"
+	"dns.question.type=\"A\"\n"
+	"dns.response_code=\"NOERROR\"\n"
+	"dns.answers=[\"192.0.2.7\"]\n"
+	"dns.response.answer_count=1\n"
+	"dns.response.records=[\"golden.test.N 300 IN A 192.0.2.7\"]\n"
+	"dns.flags=\"qr aa\"\n"
+	"dns.id=18193\n"
+	"dns.response.size=*\n"
+	DNS_ASKED
+	"dns.query.size=*\n"
+	"dns.lookup.id=*\n"
+	"dns.server.pid=SERVES\n"
+	"dns.server.executable.name=\"dns-sN\"\n"
+	"dns.lookup.attempts=1\n"
+	"dns.lookup.duration=*\n",
+	HEAD("dns.timeout", "WAITS", "dns-cN")
+	"dns.question.name=\"silent.test.N\"\n"
+	"dns.question.type=\"A\"\n"
+	"dns.id=18193\n"
+	DNS_ASKED
+	"error.type=\"timeout\"\n"
+	"dns.query.size=*\n"
+	"dns.lookup.id=*\n"
+	"dns.server.pid=SERVES\n"
+	"dns.server.executable.name=\"dns-sN\"\n"
+	"dns.lookup.attempts=1\n"
+	"dns.lookup.waited=*\n",
+	NULL
+};
+
+static void body_dns(struct live *l)
+{
+	struct ask *asks[] = { shared_ask("golden.test", AF_INET, UNCONNECTED), shared_ask("silent.test", AF_INET, CONNECTED) };
+	char *lines[LINES_MAX], number[16];
+	const struct place own = { number, "N" };
+	static struct told t;
+	unsigned n = 0;
+	pid_t server;
+
+	snprintf(number, sizeof(number), "%d", getpid());
+	own_network(l);
+	server = start_server();
+	name_process(server, "SERVES");
+	live_start(l);
+	told_open(&t);
+	for (unsigned i = 0; i < 2; i++) {
+		name_process(child_run(do_ask, asks[i]).pid, i ? "WAITS" : "ASKS");
+		told_take(&t, l);
+		while (i && t.dns->due(t.dns))
+			t.dns->advance(t.dns, t.dns->due(t.dns));
+	}
+	for (unsigned i = 0; i < t.n; i++)
+		if ((t.views[i].ev->type == TAPIO_EV_DNS_LOOKUP || t.views[i].ev->type == TAPIO_EV_DNS_TIMEOUT) &&
+		    (told_is_named(&t.views[i], asks[0]->name) || told_is_named(&t.views[i], asks[1]->name))) {
+			REQUIRE(n < LINES_MAX, "%s: more than %d events", l->name, LINES_MAX);
+			t.views[i].absent = &l->absent[t.views[i].ev->type];
+			lines[n++] = line_of(&t.views[i], &own);
+		}
+	compare(l, lines, n, dns_golden);
+	told_close(&t);
+	end_server(server);
+}
+
+TEST(live, golden_dns)
+{
+	live_on_every_tier_of(TAPIO_SENSOR_DNS, body_dns);
 }
