@@ -48,3 +48,29 @@ int parse_duration(const char *text, uint64_t *ret_ns)
 	}
 	return -EINVAL;
 }
+
+int parse_ports(const char *text, uint16_t *ret, unsigned max)
+{
+	uint16_t ports[16] = { 0 };
+	unsigned n = 0;
+
+	do {
+		size_t length = strcspn(text, ",");
+		char digits[6];
+		uint64_t port;
+
+		if (n == max || n == sizeof(ports) / sizeof(*ports) || length >= sizeof(digits))
+			return -EINVAL;
+		memcpy(digits, text, length);
+		digits[length] = '\0';
+		if (parse_u64(digits, UINT16_MAX, &port) || !port || digits[0] == '0')
+			return -EINVAL;
+		for (unsigned i = 0; i < n; i++)
+			if (ports[i] == port)
+				return -EINVAL;
+		ports[n++] = (uint16_t)port;
+		text += length;
+	} while (*text++ == ',');
+	memcpy(ret, ports, max * sizeof(*ports));
+	return 0;
+}

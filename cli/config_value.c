@@ -187,7 +187,7 @@ static int read_ports(const char *text, uint16_t ret[TAPIO_DNS_PORTS_MAX])
 		if (*text != ' ')
 			list[n++] = *text;
 	list[n] = '\0';
-	return strcmp(text, "]") ? -EINVAL : dns_ports_read(list, ret);
+	return strcmp(text, "]") ? -EINVAL : parse_ports(list, ret, TAPIO_DNS_PORTS_MAX);
 }
 
 static int read_enum(const struct config_key *key, const char *text, unsigned *ret)

@@ -57,32 +57,6 @@ static int add_who(const char *command, struct selector *selector, enum select_k
 	return STATUS_OK;
 }
 
-int dns_ports_read(const char *text, uint16_t ret[TAPIO_DNS_PORTS_MAX])
-{
-	uint16_t ports[TAPIO_DNS_PORTS_MAX] = { 0 };
-	unsigned n = 0;
-
-	do {
-		size_t length = strcspn(text, ",");
-		char digits[6];
-		uint64_t port;
-
-		if (n == TAPIO_DNS_PORTS_MAX || length >= sizeof(digits))
-			return -EINVAL;
-		memcpy(digits, text, length);
-		digits[length] = '\0';
-		if (parse_u64(digits, UINT16_MAX, &port) || !port || digits[0] == '0')
-			return -EINVAL;
-		for (unsigned i = 0; i < n; i++)
-			if (ports[i] == port)
-				return -EINVAL;
-		ports[n++] = (uint16_t)port;
-		text += length;
-	} while (*text++ == ',');
-	memcpy(ret, ports, sizeof(ports));
-	return 0;
-}
-
 int filter_option(const char *command, struct collect_options *collect, struct selector *selector, int opt, char *arg)
 {
 	switch (opt) {
@@ -101,7 +75,7 @@ int filter_option(const char *command, struct collect_options *collect, struct s
 	case OPT_UNIT:
 		return add_who(command, selector, SELECT_UNIT, "--unit", arg);
 	case OPT_DNS_PORT:
-		if (dns_ports_read(arg, collect->dns_ports))
+		if (parse_ports(arg, collect->dns_ports, TAPIO_DNS_PORTS_MAX))
 			return usage_error(command, "--dns-port %s: wanted are 1 to %d different ports, as in 53,5353", arg,
 					   TAPIO_DNS_PORTS_MAX);
 		return STATUS_OK;

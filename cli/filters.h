@@ -31,7 +31,4 @@
 /* Takes one of the options above. STATUS_OK, STATUS_USAGE with a message, or -1 if it is none of them. */
 int filter_option(const char *command, struct collect_options *collect, struct selector *selector, int opt, char *arg);
 
-/* "PORT[,PORT]", 1 to TAPIO_DNS_PORTS_MAX of them. 0 or -EINVAL. */
-int dns_ports_read(const char *text, uint16_t ret[TAPIO_DNS_PORTS_MAX]);
-
 #endif

@@ -6,7 +6,7 @@
 # A file that is rotated away in small pieces, all of it kept; one that keeps little; one that is whole.
 test_sums_with_rotation() {
 	local piece n=20000 largest
-	configure 'limits: {events_per_second: 0}' sinks: \
+	configure 'limits: {events_per_second: 0, memory: 192MiB}' sinks: \
 		"  - {type: file, path: $tmp/whole.json, max_bytes: 1GiB, queue: 16MiB}" \
 		"  - {type: file, path: $tmp/pieces.json, max_bytes: 1MiB, keep: 1000, queue: 16MiB}" \
 		"  - {type: file, path: $tmp/few.json, max_bytes: 64KiB, keep: 2, queue: 16MiB}"
