@@ -97,7 +97,8 @@ test_check_btf_folder() {
 	run check --btf "$tmp/kernels"
 	is "exit status" 0 "$status"
 	is "lines" 6 "$(wc -l <"$tmp/out")"
-	is "lines that are not as they should be" "" "$(grep -vE '^[a-z0-9]+ release=(5\.10|7\.3)[^ ]+ machine=x86_64 level=full ringbuf=yes( [a-z]+=[a-z_0-9]+)+$' "$tmp/out")"
+	# cut to what the sensors of that time asked for: a later one finds nothing of its own there
+	is "lines that are not as they should be" "" "$(grep -vE '^[a-z0-9]+ release=(5\.10|7\.3)[^ ]+ machine=x86_64 level=(full|fallback) ringbuf=yes process=tp_btf cgroup=tp_btf( [a-z]+=[a-z_0-9?]+)*$' "$tmp/out")"
 	head -c 3000 "$corpus/vmlinux" >"$tmp/kernels/damaged"
 	run check --btf "$tmp/kernels" --json
 	is "exit status with a damaged one" 1 "$status"

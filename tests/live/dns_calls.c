@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/live/dns_world.h"
 #include "tests/live/harness.h"
 #include "tests/live/stimulus.h"
 
@@ -60,6 +61,7 @@ static int bound(int type)
 static void choose_port(void)
 {
 	server_at = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	new_network();
 	for (int tries = 0; tries < 100; tries++) {
 		int udp, tcp;
 
@@ -136,7 +138,7 @@ static int serve(void *arg)
 	return 0;
 }
 
-static pid_t start_server(unsigned datagrams, unsigned connections)
+static pid_t start_replies(unsigned datagrams, unsigned connections)
 {
 	struct service s = { datagrams, connections, gate_make() };
 	pid_t pid = child_start(serve, &s);
@@ -290,7 +292,7 @@ static void datagrams(struct live *l)
 	if (!is_ours(l))
 		return;
 	start(l);
-	server = start_server(sizeof(ways) / sizeof(ways[0]), 0);
+	server = start_replies(sizeof(ways) / sizeof(ways[0]), 0);
 	for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		int fd = client(SOCK_DGRAM, ways[i].connected);
 
@@ -326,7 +328,7 @@ static void pair(struct live *l)
 	if (!is_ours(l))
 		return;
 	start(l);
-	server = start_server(2, 0);
+	server = start_replies(2, 0);
 	fd = client(SOCK_DGRAM, true);
 	make_query(queries[0], 101, 1);
 	make_query(queries[1], 102, 28);
@@ -354,7 +356,7 @@ static void stream(struct live *l)
 	if (!is_ours(l))
 		return;
 	start(l);
-	server = start_server(0, 1);
+	server = start_replies(0, 1);
 	fd = client(SOCK_STREAM, true);
 	make_query(query + 2, 201, 1);
 	make_reply(reply + 2, query + 2);
@@ -483,7 +485,7 @@ static void older(struct live *l)
 	if (!is_ours(l))
 		return;
 	choose_port();
-	server = start_server(2, 1);
+	server = start_replies(2, 1);
 	udp = client(SOCK_DGRAM, true);
 	tcp = client(SOCK_STREAM, true);
 	l->options.dns_ports[0] = ntohs(server_at.sin_port);
@@ -554,7 +556,7 @@ static void filtered(struct live *l)
 	if (!is_ours(l))
 		return;
 	choose_port();
-	server = start_server(2, 0); /* one for the call that it is in already */
+	server = start_replies(2, 0); /* one for the call that it is in already */
 	snprintf(text, sizeof(text), "%d", server);
 	REQUIRE(!filter_add(&l->options.filter, TAPIO_FILTER_PID, text, why, sizeof(why)), "%s", why);
 	l->options.dns_ports[0] = ntohs(server_at.sin_port);

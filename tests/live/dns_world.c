@@ -42,15 +42,21 @@ union address loopback(int family, uint16_t port, socklen_t *ret_length)
 
 char client_comm[TAPIO_COMM_LEN], server_comm[TAPIO_COMM_LEN];
 
-void own_network(struct live *l)
+void new_network(void)
 {
-	char why[128];
 	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
 	_cleanup_close_ int fd = -1;
 
 	REQUIRE(!unshare(CLONE_NEWNET), "a network namespace: %s", strerror(errno));
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	REQUIRE(fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &lo), "lo: %s", strerror(errno));
+}
+
+void own_network(struct live *l)
+{
+	char why[128];
+
+	new_network();
 	snprintf(client_comm, sizeof(client_comm), "dns-c%d", getpid());
 	snprintf(server_comm, sizeof(server_comm), "dns-s%d", getpid());
 	REQUIRE(!filter_add(&l->options.filter, TAPIO_FILTER_COMM, client_comm, why, sizeof(why)) &&

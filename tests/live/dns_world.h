@@ -26,8 +26,11 @@ union address loopback(int family, uint16_t port, socklen_t *ret_length);
 /* Names of the processes below. */
 extern char client_comm[TAPIO_COMM_LEN], server_comm[TAPIO_COMM_LEN];
 
+/* Moves this process into a network namespace with nothing but loopback. */
+void new_network(void);
+
 /*
- * Moves this process there. Other tiers are tried at the same time, and each sees the packets of all, unless it is told
+ * The same. Other tiers are tried at the same time, and each sees the packets of all, unless it is told
  * whose it wants: `l` is.
  */
 void own_network(struct live *l);
