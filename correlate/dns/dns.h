@@ -7,7 +7,8 @@
  * lookup whose client and server are both on this machine is seen at both and told once, as the client's, with the
  * server's process; one whose client is elsewhere is told as the server's.
  * The same question again, by the same socket and id, or by the same process when the first one got no answer for
- * RETRY_AFTER_NS, is one more attempt at the same lookup.
+ * DNS_RETRY_AFTER_NS, is one more attempt at the same lookup; but not later than DNS_RETRY_WITHIN_NS after the first, in
+ * which a C library has tried three servers twice: what is asked later is asked anew, and the earlier one had no answer.
  */
 #ifndef CORRELATE_DNS_DNS_H
 #define CORRELATE_DNS_DNS_H
@@ -19,6 +20,7 @@
 
 #define DNS_TIMEOUT_NS 5000000000ull
 #define DNS_RETRY_AFTER_NS 500000000ull
+#define DNS_RETRY_WITHIN_NS 30000000000ull
 #define DNS_LOOKUPS_MAX 16384
 
 struct dns_options {

@@ -213,6 +213,7 @@ uint32_t lookups_add(struct lookups *t, const struct lookup *like)
 	memcpy(&t->lookup[i], like, offsetof(struct lookup, question.name.wire) + like->question.name.length);
 	t->lookup[i].id = ++t->made;
 	t->lookup[i].attempt = NONE;
+	t->lookup[i].nkept = 0;
 	t->lookup[i].twin = NONE;
 	t->lookup[i].quota = quota;
 	t->lookup[i].state = LOOKUP_WAITS;
@@ -233,18 +234,52 @@ static uint32_t take_attempt(struct lookups *t)
 	return i;
 }
 
+static void free_attempt(struct lookups *t, uint32_t i)
+{
+	struct attempt *a = &t->attempt[i];
+
+	index_del(&t->sockets, a->by_socket, i);
+	index_del(&t->peers, a->by_peer, i);
+	a->next = t->free_attempt;
+	t->free_attempt = i;
+}
+
+/* Forgets the oldest one of that kind, if there is one: lists have the newest first. */
+static void drop_attempt(struct lookups *t, struct lookup *l, uint8_t kind)
+{
+	uint32_t *oldest = NULL, i;
+
+	for (uint32_t *at = &l->attempt; *at != NONE; at = &t->attempt[*at].next)
+		if (t->attempt[*at].kind == kind)
+			oldest = at;
+	if (!oldest)
+		return;
+	i = *oldest;
+	*oldest = t->attempt[i].next;
+	free_attempt(t, i);
+	l->nkept--;
+	t->attempt_quota[l->quota]--;
+}
+
 uint32_t lookups_attempt(struct lookups *t, uint32_t lookup, const struct attempt *like)
 {
-	uint32_t i = take_attempt(t);
+	struct lookup *l = &t->lookup[lookup];
+	uint32_t i;
 
+	if (l->nkept >= ATTEMPTS_KEPT || t->attempt_quota[l->quota] >= t->attempts_max / 8)
+		drop_attempt(t, l, like->kind);
+	while ((i = take_attempt(t)) == NONE && t->ended.oldest != NONE)
+		lookups_forget(t, t->ended.oldest);
 	if (i == NONE) {
 		t->refused++;
 		return NONE;
 	}
 	t->attempt[i] = *like;
 	t->attempt[i].lookup = lookup;
-	t->attempt[i].next = t->lookup[lookup].attempt;
-	t->lookup[lookup].attempt = i;
+	t->attempt[i].next = l->attempt;
+	l->attempt = i;
+	l->nkept++;
+	t->attempt_quota[l->quota]++;
 	index_add(&t->sockets, like->by_socket, i);
 	index_add(&t->peers, like->by_peer, i);
 	return i;
@@ -276,6 +311,7 @@ void lookups_end(struct lookups *t, uint32_t lookup, enum lookup_state state, ui
 
 	UNLINK(t, waiting, lookup);
 	t->quota[l->quota]--;
+	t->attempt_quota[l->quota] -= l->nkept;
 	index_del(&t->names, lookups_named(l->name_hash, true), lookup);
 	index_add(&t->names, lookups_named(l->name_hash, false), lookup);
 	l->state = (uint8_t)state;
@@ -291,13 +327,8 @@ static void free_attempts(struct lookups *t, struct lookup *l)
 	uint32_t next;
 
 	for (uint32_t i = l->attempt; i != NONE; i = next) {
-		struct attempt *a = &t->attempt[i];
-
-		next = a->next;
-		index_del(&t->sockets, a->by_socket, i);
-		index_del(&t->peers, a->by_peer, i);
-		a->next = t->free_attempt;
-		t->free_attempt = i;
+		next = t->attempt[i].next;
+		free_attempt(t, i);
 	}
 	l->attempt = NONE;
 }
@@ -310,6 +341,7 @@ void lookups_forget(struct lookups *t, uint32_t lookup)
 	if (waits) {
 		UNLINK(t, waiting, lookup);
 		t->quota[l->quota]--;
+		t->attempt_quota[l->quota] -= l->nkept;
 	} else {
 		UNLINK(t, ended, lookup);
 	}

@@ -19,6 +19,7 @@
 enum lookup_state { LOOKUP_FREE, LOOKUP_WAITS, LOOKUP_ANSWERED, LOOKUP_TIMED_OUT };
 
 #define SERVERS_MAX 4 /* that a lookup names */
+#define ATTEMPTS_KEPT 16 /* that a lookup is found by */
 
 struct who_asks {
 	uint32_t tgid, tid, uid;
@@ -53,6 +54,7 @@ struct lookup {
 	bool twin_lost; /* it was asked again when its twin had been answered */
 	uint16_t payload_size;
 	uint16_t attempts, message_id;
+	uint16_t nkept; /* of its attempts, those that are remembered */
 	uint32_t twin; /* the lookup of the same name's other address type that was made with it */
 	uint64_t twin_id;
 	uint64_t previous_id, parent_id;
@@ -106,6 +108,7 @@ struct lookups {
 		uint32_t oldest, newest, n;
 	} waiting, ended;
 	uint32_t quota[QUOTAS]; /* those waiting, by a hash of whose they are */
+	uint32_t attempt_quota[QUOTAS]; /* the attempts of those */
 	uint64_t made, refused;
 };
 
@@ -122,7 +125,10 @@ void lookups_close(struct lookups *t);
  */
 uint32_t lookups_add(struct lookups *t, const struct lookup *like);
 
-/* One more attempt at a lookup. NONE: no room. */
+/*
+ * One more attempt at a lookup that waits. It has ATTEMPTS_KEPT at most, and fewer if its cgroup has an eighth of all: then
+ * the oldest one of its kind gives way. So do lookups that ended. NONE: there is no room; that is counted.
+ */
 uint32_t lookups_attempt(struct lookups *t, uint32_t lookup, const struct attempt *like);
 
 /* It was asked again: it waits as long as if it were new. */

@@ -125,9 +125,15 @@ static uint32_t find_named(const struct dns *d, const struct lookup *l, bool wai
 	return NONE;
 }
 
+/* Who asks without end would have a lookup that never ends. */
+static bool takes_retries(const struct lookup *l, uint64_t now_ns)
+{
+	return l->state == LOOKUP_WAITS && now_ns - l->first_ns < DNS_RETRY_WITHIN_NS;
+}
+
 static bool is_earlier_try(const struct lookup *l, const struct lookup *other)
 {
-	return other->state == LOOKUP_WAITS && other->question.type == l->question.type &&
+	return takes_retries(other, l->last_ns) && other->question.type == l->question.type &&
 	       other->question.class == l->question.class && l->last_ns - other->last_ns >= DNS_RETRY_AFTER_NS;
 }
 
@@ -249,8 +255,11 @@ static void begin_lookup(struct dns *d, const struct heard *h, enum attempt_kind
 		}
 		tie_twins(d, i);
 	}
-	if (lookups_attempt(&d->table, i, &a) == NONE)
-		no_room(d, h->now_ns);
+	if (lookups_attempt(&d->table, i, &a) != NONE)
+		return;
+	no_room(d, h->now_ns);
+	if (earlier == NONE)
+		lookups_forget(&d->table, i); /* no answer would find it */
 }
 
 /* Each network namespace has a loopback of its own. */
@@ -315,13 +324,13 @@ void take_question(struct dns *d, struct heard *h)
 	h->name_hash = dns_name_hash(&h->m.question.name);
 	fetch(d, h, at_server);
 	known = find_attempt(d, h, at_server, &h->m.question);
-	if (known != NONE && d->table.lookup[d->table.attempt[known].lookup].state == LOOKUP_WAITS) {
+	if (known != NONE && takes_retries(&d->table.lookup[d->table.attempt[known].lookup], h->now_ns)) {
 		/* The same message again; of one that is served, the client's own packet counted it. */
 		if (d->table.attempt[known].kind != ATTEMPT_SERVED)
 			try_again(d, d->table.attempt[known].lookup, h);
 		return;
 	}
-	if (known != NONE)
+	if (known != NONE && d->table.lookup[d->table.attempt[known].lookup].state != LOOKUP_WAITS)
 		lookups_forget(&d->table, d->table.attempt[known].lookup);
 	client = at_server ? find_client(d, h) : NONE;
 	if (client == NONE) {

@@ -499,6 +499,45 @@ TEST(unit, dns_flood)
 	close_dns();
 }
 
+/* Whoever asks again and again is told of each time that nobody answered, and does not wait for ever. */
+TEST(unit, dns_retries_without_end_time_out)
+{
+	open_dns(0);
+	for (unsigned i = 0; i < 120; i++) {
+		t.dns->advance(t.dns, (1 + i) * S);
+		QUESTION(.at = (1 + i) * S, .id = i, .cookie = 100 + i, .from_port = (uint16_t)(40000 + i));
+	}
+	t.dns->advance(t.dns, 200 * S);
+	CHECK(t.made[TAPIO_EV_DNS_TIMEOUT] >= 3 && t.made[TAPIO_EV_DNS_TIMEOUT] <= 6, "%u timeouts in two minutes",
+	      t.made[TAPIO_EV_DNS_TIMEOUT]);
+	CHECK(timed_out()->took_ns < 60 * S, "%llu ns", (unsigned long long)timed_out()->took_ns);
+	close_dns();
+}
+
+/* One cgroup asks the same names again and again, each time through another socket: the others' answers still find them. */
+TEST(unit, dns_flood_of_retries)
+{
+	char name[32];
+
+	open_dns(256);
+	for (unsigned round = 0; round < 20; round++) {
+		uint64_t at = (1 + round) * S;
+
+		t.dns->advance(t.dns, at);
+		for (unsigned i = 0; i < 64; i++) {
+			snprintf(name, sizeof(name), "x%u.example", i);
+			QUESTION(.at = at + i, .name = name, .id = 64 * round + i, .cookie = 1000 + round);
+		}
+		QUESTION(.at = at + 100, .id = round, .cookie = 500, .tgid = 9);
+		REPLY(.at = at + 101, .id = round, .cookie = 500, .tgid = 9);
+		/* what is asked again finds its answer, however often it was asked */
+		if (round == 19)
+			REPLY(.at = at + 200, .name = "x5.example", .id = 64 * round + 5, .cookie = 1000 + round);
+	}
+	CHECK(t.made[TAPIO_EV_DNS_LOOKUP] == 21, "%u of 21 lookups", t.made[TAPIO_EV_DNS_LOOKUP]);
+	close_dns();
+}
+
 /* A datagram that no record holds: its size is told, and that there is more. */
 TEST(unit, dns_large_datagrams)
 {
