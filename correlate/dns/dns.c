@@ -71,11 +71,31 @@ static uint64_t server_key(const struct tapio_dns_packet *p)
 
 /* ---- messages ---- */
 
+static bool is_multicast(const struct tapio_address *address)
+{
+	return address->family == 4 ? address->octets[0] >> 4 == 0xe : address->octets[0] == 0xff;
+}
+
+/*
+ * Multicast DNS has questions without ids (RFC 6762 18.1) and answers without questions: to everybody, or from one
+ * responder's port to another's. The port alone says little: servers of unicast DNS have it too. An answer to one that
+ * is no responder comes from where nobody was asked, so it is one of these if no question is found for it.
+ */
+static bool is_mdns(const struct dns *d, const struct heard *h)
+{
+	const struct tapio_dns_packet *p = h->packet;
+
+	if (p->source_port != MDNS_PORT && p->destination_port != MDNS_PORT)
+		return false;
+	if (is_multicast(&p->destination) || p->source_port == p->destination_port)
+		return true;
+	return h->response && p->source_port == MDNS_PORT && !was_question(d, h);
+}
+
 static void take_message(struct dns *d, struct heard *h)
 {
 	bool from_server_port = is_dns_port(d, h->packet->source_port);
 	bool to_server_port = is_dns_port(d, h->packet->destination_port);
-	bool mdns = h->packet->source_port == MDNS_PORT || h->packet->destination_port == MDNS_PORT;
 
 	d->stats.messages++;
 	tell_message(d, h);
@@ -87,7 +107,7 @@ static void take_message(struct dns *d, struct heard *h)
 		d->stats.flaws[h->m.flaw]++;
 		tell_error(d, h, dns_flaw_name(h->m.flaw), h->m.flaw_at, 0);
 	}
-	if (h->m.octets.length < DNS_HEADER || mdns) /* multicast questions have no ids: RFC 6762 18.1 */
+	if (h->m.octets.length < DNS_HEADER || is_mdns(d, h))
 		return;
 	if (h->m.counts[DNS_QUESTIONS] != 1 && !h->response)
 		refuse(d, h, DNS_MANY_QUESTIONS, 0);

@@ -55,6 +55,8 @@ void tell_encrypted(struct dns *d, const struct heard *h);
 
 /* ---- match.c: which answer is whose ---- */
 
+/* Whether something with this id was asked on the socket of this answer. */
+bool was_question(const struct dns *d, const struct heard *h);
 void take_question(struct dns *d, struct heard *h);
 void take_answer(struct dns *d, const struct heard *h);
 

@@ -418,6 +418,11 @@ static void take_ended(struct dns *d, const struct heard *h, const struct lookup
 		refuse(d, h, DNS_DUPLICATE, 0);
 }
 
+bool was_question(const struct dns *d, const struct heard *h)
+{
+	return find_attempt(d, h, is_at_server(h), NULL) != NONE;
+}
+
 void take_answer(struct dns *d, const struct heard *h)
 {
 	bool at_server = is_at_server(h);

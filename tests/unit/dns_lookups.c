@@ -471,6 +471,25 @@ TEST(unit, dns_multicast_has_no_lookups)
 	QUESTION(.at = 1 * S, .to = "224.0.0.251", .to_port = 5353, .from_port = 5353, .id = 0);
 	CHECK(t.made[TAPIO_EV_DNS_QUERY] == 1 && !t.dns->due(t.dns), "waits for an answer");
 	check_made(0, 0, 0);
+	/* a question of one that is no responder, and its answer, which comes from where nobody was asked */
+	QUESTION(.at = 30 * S, .to = "ff02::fb", .to_port = 5353, .from = "fe80::1");
+	REPLY(.at = 30 * S + MS, .from = "fe80::2", .from_port = 5353, .to = "fe80::1");
+	REPLY(.at = 30 * S + MS, .from = "10.0.0.2", .from_port = 5353, .to = "224.0.0.251", .to_port = 5353);
+	CHECK(!t.dns->due(t.dns), "waits for an answer");
+	check_made(0, 0, 0);
+	close_dns();
+}
+
+/* The DNS of a cluster may have that port behind its service's address. */
+TEST(unit, dns_of_servers_on_the_port_of_multicast)
+{
+	open_dns(0);
+	QUESTION(.at = 30 * S, .to = "10.1.0.5", .to_port = 5353, .asked = "10.96.0.10"); /* NAT changed it */
+	REPLY(.at = 30 * S + MS, .from = "10.96.0.10", .asked = "10.96.0.10");
+	check_made(1, 0, 0);
+	QUESTION(.at = 31 * S, .id = 2, .to = "10.1.0.5", .to_port = 5353);
+	REPLY(.at = 31 * S + MS, .id = 2, .from = "10.1.0.5", .from_port = 5353);
+	check_made(2, 0, 0);
 	close_dns();
 }
 
