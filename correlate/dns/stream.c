@@ -12,6 +12,7 @@ enum {
 	HELD_MAX = 4 * MESSAGE_MAX, /* from a message's beginning to the end of what came too early; GSO makes 128 KiB */
 	SPANS_MAX = 8,
 	HOLE_SEGMENTS = 32, /* so many later ones, and what did not come is not going to */
+	LOOKED_AT = 512, /* octets of what may be a message: its question, and records if that is short */
 	NONE = -1,
 };
 
@@ -162,11 +163,13 @@ static uint32_t give_whole(struct dns_streams *s, const uint8_t *data, uint32_t 
 
 /*
  * Whether a message may begin here, in the middle of a stream: a length and, if there is more, a header that is
- * plausible. A length by itself is how some write it: RFC 7766 8 advises against that.
+ * plausible. A length by itself is how some write it: RFC 7766 8 advises against that. Each segment behind a hole is
+ * asked, so whoever makes holes must not make this long.
  */
 static bool begins_like_a_message(const uint8_t *data, size_t n)
 {
 	struct dns_message m;
+	size_t whole;
 
 	if (n < LENGTH || length_at(data) < DNS_HEADER)
 		return false;
@@ -174,7 +177,8 @@ static bool begins_like_a_message(const uint8_t *data, size_t n)
 		return true;
 	if (n < LENGTH + DNS_HEADER)
 		return false;
-	dns_message_read(data + LENGTH, n - LENGTH < length_at(data) ? n - LENGTH : length_at(data), &m);
+	whole = n - LENGTH < length_at(data) ? n - LENGTH : length_at(data);
+	dns_message_read(data + LENGTH, whole < LOOKED_AT ? whole : LOOKED_AT, &m);
 	return m.question.name.length && m.counts[DNS_QUESTIONS] == 1 && !(m.flags & DNS_Z) &&
 	       (m.flaw == DNS_SOUND || m.flaw == DNS_ENDS_EARLY);
 }
