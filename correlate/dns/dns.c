@@ -168,7 +168,16 @@ static void take_segment(struct dns *d, const uint8_t *data, size_t n)
 					     .end = p->flags & TAPIO_DNS_END, .sequence = p->sequence,
 					     .data = data, .length = n, .missing = lost ? p->missing : 0 };
 
+	struct dns_streams_stats before, after;
+
+	dns_streams_stats(d->streams, &before);
 	dns_streams_take(d->streams, &segment);
+	dns_streams_stats(d->streams, &after);
+	/* An answer may have been in what is not going to be put together. */
+	if (after.gaps > before.gaps)
+		d->doubts_ns[lookups_quota(p->ev.cgroup_id, p->ev.legacy_cgroup_id)] = d->now_ns;
+	if (after.evicted > before.evicted) /* anybody's */
+		d->doubt_ns = d->now_ns;
 }
 
 static void take_encrypted(struct dns *d)
@@ -238,7 +247,11 @@ static void doubt(struct correlator *c, const struct tapio_cgroup_key *whose, ui
 
 static uint64_t refused(const struct correlator *c)
 {
-	return ((const struct dns *)c)->table.refused;
+	const struct dns *d = (const struct dns *)c;
+	struct dns_streams_stats streams;
+
+	dns_streams_stats(d->streams, &streams);
+	return d->table.refused + streams.refused + streams.evicted;
 }
 
 /* ---- ---- */

@@ -354,7 +354,7 @@ static void learn_search(struct dns *d, struct lookup *l, const struct heard *h)
 {
 	bool address = l->question.type == DNS_TYPE_A || l->question.type == DNS_TYPE_AAAA;
 
-	if (l->at_server || !l->who.tgid || !address)
+	if (l->at_server || l->parent_id || !l->who.tgid || !address) /* what is sent on is the client's */
 		return;
 	if (h->m.rcode == RCODE_NXDOMAIN)
 		search_failed(d->search, l->who.tgid, &l->question.name, h->now_ns);

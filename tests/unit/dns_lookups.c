@@ -1,179 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From packets to lookups, without a kernel: what belongs together, and what is refused. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "correlate/dns/dns.h"
 #include "correlate/dns/search.h"
-#include "tests/test.h"
-#include "tests/unit/dns_packet.h"
-
-#define MS 1000000ull
-#define S (1000 * MS)
-
-enum { A = 1, AXFR = 252, AAAA = 28 };
-enum { QUERY = 0x0100, ANSWER = 0x8180, NXDOMAIN = 0x8183, CUT = 0x8380 };
-
-/* What was made last, and how many of each type. */
-static struct {
-	struct correlator *dns;
-	unsigned made[TAPIO_EV_MAX];
-	union {
-		struct tapio_dns_lookup lookup;
-		struct tapio_dns_error error;
-		char bytes[TAPIO_RECORD_MAX];
-	} last[TAPIO_EV_MAX];
-} t;
-
-static void keep(void *arg, const struct tapio_event *ev)
-{
-	const struct event_desc *desc;
-
-	(void)arg;
-	REQUIRE(!event_check(ev, ev->size, &desc), "an event of type %u is malformed", ev->type);
-	t.made[ev->type]++;
-	memcpy(&t.last[ev->type], ev, ev->size);
-}
-
-static void open_dns(unsigned max)
-{
-	const struct dns_options options = { .events = ~0ull, .lookups_max = max };
-
-	memset(&t, 0, sizeof(t));
-	t.dns = dns_open(&options);
-	REQUIRE(t.dns, "no memory");
-	t.dns->made = keep;
-}
-
-static void close_dns(void)
-{
-	t.dns->close(t.dns);
-}
-
-/* One message as a socket sends or gets it. */
-struct sent {
-	uint64_t at;
-	const char *name;
-	unsigned type, flags, id;
-	const char *from, *to; /* "10.0.0.1" */
-	uint16_t from_port, to_port;
-	const char *asked; /* NULL: nothing is known */
-	uint64_t cookie;
-	uint32_t tgid;
-	bool egress, stream;
-	unsigned answers, questions; /* 0: one question */
-	unsigned missing; /* octets of a datagram that its record has not */
-};
-
-static struct tapio_address address(const char *text)
-{
-	struct tapio_address a = { .family = strchr(text, ':') ? 6 : 4 };
-
-	REQUIRE(inet_pton(a.family == 4 ? AF_INET : AF_INET6, text, a.octets) == 1, "%s", text);
-	return a;
-}
-
-static void message_of(const struct sent *s, struct packet *m)
-{
-	put_header(m, s->flags, s->questions ? s->questions : 1, s->answers, 0, 0);
-	m->data[0] = (uint8_t)(s->id >> 8);
-	m->data[1] = (uint8_t)s->id;
-	put_name(m, s->name);
-	put16(m, s->type);
-	put16(m, 1);
-	for (unsigned i = 0; i < s->answers; i++) {
-		size_t at = put_record(m, s->name, s->type);
-
-		put(m, "\300\0\2\1\0\0\0\0\0\0\0\0\0\0\0\1", s->type == AAAA ? 16 : 4);
-		put_end(m, at);
-	}
-}
-
-static void give(const struct sent *s)
-{
-	static struct packet m;
-	static union {
-		struct tapio_dns_packet p;
-		char bytes[TAPIO_RECORD_MAX];
-	} r;
-	struct event_view view = { .ev = &r.p.ev, .wall_ns = s->at };
-	size_t at = sizeof(r.p);
-
-	message_of(s, &m);
-	memset(&r.p, 0, sizeof(r.p));
-	if (s->stream) {
-		r.bytes[at++] = (char)(m.n >> 8);
-		r.bytes[at++] = (char)m.n;
-	}
-	memcpy(r.bytes + at, m.data, m.n);
-	r.p.payload = (struct tapio_str){ sizeof(r.p), (__u16)(at + m.n - sizeof(r.p)) };
-	r.p.ev.type = TAPIO_EV_DNS_PACKET;
-	r.p.ev.size = (__u32)(at + m.n);
-	r.p.ev.tgid = r.p.ev.tid = s->tgid;
-	r.p.ev.cgroup_id = s->tgid;
-	r.p.cookie = s->cookie;
-	r.p.source = address(s->from);
-	r.p.destination = address(s->to);
-	r.p.source_port = s->from_port;
-	r.p.destination_port = s->to_port;
-	r.p.missing = s->missing;
-	r.p.protocol = s->stream ? IPPROTO_TCP : IPPROTO_UDP;
-	r.p.flags = s->egress ? TAPIO_DNS_EGRESS : 0;
-	if (s->stream)
-		r.p.flags |= TAPIO_DNS_SYN; /* of each message a connection of its own */
-	if (s->asked) {
-		r.p.asked = address(s->asked);
-		r.p.asked_port = 53;
-	}
-	REQUIRE(!event_check(&r, r.p.ev.size, &view.desc), "the test's record");
-	t.dns->take(t.dns, &view);
-}
-
-/* What a case does not name is as here. */
-#pragma GCC diagnostic ignored "-Woverride-init"
-
-/* A client's question and the answer to it: process 7 asks 10.0.0.53 through socket 100. */
-#define QUESTION(...)                                                                              \
-	give(&(struct sent){ .name = "www.example.com", .type = A, .flags = QUERY, .id = 1, .from = "10.0.0.1", \
-			     .from_port = 40000, .to = "10.0.0.53", .to_port = 53, .cookie = 100, .tgid = 7,    \
-			     .egress = true, ##__VA_ARGS__ })
-#define REPLY(...)                                                                                 \
-	give(&(struct sent){ .name = "www.example.com", .type = A, .flags = ANSWER, .answers = 1, .id = 1,  \
-			     .from = "10.0.0.53", .from_port = 53, .to = "10.0.0.1", .to_port = 40000,       \
-			     .cookie = 100, .tgid = 7, ##__VA_ARGS__ })
-
-static const struct tapio_dns_lookup *lookup(void)
-{
-	return &t.last[TAPIO_EV_DNS_LOOKUP].lookup;
-}
-
-static const struct tapio_dns_lookup *timed_out(void)
-{
-	return &t.last[TAPIO_EV_DNS_TIMEOUT].lookup;
-}
-
-static bool text_is(const void *record, struct tapio_str ref, const char *want)
-{
-	return ref.length == strlen(want) && !memcmp((const char *)record + ref.offset, want, ref.length);
-}
-
-static void check_made(unsigned lookups, unsigned timeouts, unsigned errors)
-{
-	CHECK(t.made[TAPIO_EV_DNS_LOOKUP] == lookups && t.made[TAPIO_EV_DNS_TIMEOUT] == timeouts &&
-		      t.made[TAPIO_EV_DNS_ERROR] == errors,
-	      "%u lookups, %u timeouts, %u errors, not %u, %u, %u", t.made[TAPIO_EV_DNS_LOOKUP],
-	      t.made[TAPIO_EV_DNS_TIMEOUT], t.made[TAPIO_EV_DNS_ERROR], lookups, timeouts, errors);
-}
-
-static void check_error(const char *reason)
-{
-	const struct tapio_dns_error *e = &t.last[TAPIO_EV_DNS_ERROR].error;
-
-	CHECK(text_is(e, e->reason, reason), "%.*s, not %s", e->reason.length, (const char *)e + e->reason.offset, reason);
-}
+#include "tests/unit/dns_given.h"
 
 TEST(unit, dns_lookup_of_one_answer)
 {
@@ -425,6 +256,26 @@ TEST(unit, dns_search_waste)
 	close_dns();
 }
 
+/* What a forwarder sends on, its clients wasted. */
+TEST(unit, dns_search_waste_is_the_clients)
+{
+	static const char *const tried[] = { "db.corp.example", "db.example" };
+
+	open_dns(0);
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned flags = i ? ANSWER : NXDOMAIN;
+		uint64_t at = (1 + i) * S;
+
+		QUESTION(.at = at, .name = tried[i], .id = i, .to = "127.0.0.53", .from = "127.0.0.1", .egress = false,
+			 .tgid = 5, .cookie = 50);
+		QUESTION(.at = at + 1, .name = tried[i], .id = 30 + i, .tgid = 5, .cookie = 51);
+		REPLY(.at = at + 2, .name = tried[i], .id = 30 + i, .tgid = 5, .cookie = 51, .flags = flags, .answers = i);
+	}
+	CHECK(lookup()->parent_id && !lookup()->wasted, "%u wasted, for lookup %llu", lookup()->wasted,
+	      (unsigned long long)lookup()->parent_id);
+	close_dns();
+}
+
 static struct dns_name name_of(const char *text)
 {
 	static struct packet p;
@@ -490,70 +341,6 @@ TEST(unit, dns_of_servers_on_the_port_of_multicast)
 	QUESTION(.at = 31 * S, .id = 2, .to = "10.1.0.5", .to_port = 5353);
 	REPLY(.at = 31 * S + MS, .id = 2, .from = "10.1.0.5", .from_port = 5353);
 	check_made(2, 0, 0);
-	close_dns();
-}
-
-/* One cgroup asks and is never answered; the others' lookups are seen all the same. */
-TEST(unit, dns_flood)
-{
-	char name[32];
-
-	open_dns(1024);
-	for (unsigned i = 0; i < 20000; i++) {
-		snprintf(name, sizeof(name), "x%u.example", i);
-		QUESTION(.at = 1 * S + i, .name = name, .id = i % 65536);
-		if (i % 100)
-			continue;
-		QUESTION(.at = 1 * S + i, .id = i % 65536, .cookie = 500, .tgid = 9);
-		REPLY(.at = 1 * S + i + 1, .id = i % 65536, .cookie = 500, .tgid = 9);
-	}
-	CHECK(t.made[TAPIO_EV_DNS_LOOKUP] == 200, "%u of 200 lookups", t.made[TAPIO_EV_DNS_LOOKUP]);
-	CHECK(t.dns->refused(t.dns) == 20000 - 1024 / 4, "%llu refused", (unsigned long long)t.dns->refused(t.dns));
-	t.dns->advance(t.dns, 60 * S);
-	CHECK(t.made[TAPIO_EV_DNS_TIMEOUT] == 1024 / 4, "%u timeouts", t.made[TAPIO_EV_DNS_TIMEOUT]);
-	/* and there is room again */
-	QUESTION(.at = 100 * S);
-	REPLY(.at = 101 * S);
-	CHECK(t.made[TAPIO_EV_DNS_LOOKUP] == 201, "after the flood");
-	close_dns();
-}
-
-/* Whoever asks again and again is told of each time that nobody answered, and does not wait for ever. */
-TEST(unit, dns_retries_without_end_time_out)
-{
-	open_dns(0);
-	for (unsigned i = 0; i < 120; i++) {
-		t.dns->advance(t.dns, (1 + i) * S);
-		QUESTION(.at = (1 + i) * S, .id = i, .cookie = 100 + i, .from_port = (uint16_t)(40000 + i));
-	}
-	t.dns->advance(t.dns, 200 * S);
-	CHECK(t.made[TAPIO_EV_DNS_TIMEOUT] >= 3 && t.made[TAPIO_EV_DNS_TIMEOUT] <= 6, "%u timeouts in two minutes",
-	      t.made[TAPIO_EV_DNS_TIMEOUT]);
-	CHECK(timed_out()->took_ns < 60 * S, "%llu ns", (unsigned long long)timed_out()->took_ns);
-	close_dns();
-}
-
-/* One cgroup asks the same names again and again, each time through another socket: the others' answers still find them. */
-TEST(unit, dns_flood_of_retries)
-{
-	char name[32];
-
-	open_dns(256);
-	for (unsigned round = 0; round < 20; round++) {
-		uint64_t at = (1 + round) * S;
-
-		t.dns->advance(t.dns, at);
-		for (unsigned i = 0; i < 64; i++) {
-			snprintf(name, sizeof(name), "x%u.example", i);
-			QUESTION(.at = at + i, .name = name, .id = 64 * round + i, .cookie = 1000 + round);
-		}
-		QUESTION(.at = at + 100, .id = round, .cookie = 500, .tgid = 9);
-		REPLY(.at = at + 101, .id = round, .cookie = 500, .tgid = 9);
-		/* what is asked again finds its answer, however often it was asked */
-		if (round == 19)
-			REPLY(.at = at + 200, .name = "x5.example", .id = 64 * round + 5, .cookie = 1000 + round);
-	}
-	CHECK(t.made[TAPIO_EV_DNS_LOOKUP] == 21, "%u of 21 lookups", t.made[TAPIO_EV_DNS_LOOKUP]);
 	close_dns();
 }
 
