@@ -57,6 +57,9 @@ struct identifier {
 	 */
 	int (*identify)(struct identifier *identifier, const struct event_view *view,
 			const struct event_identity **ret);
+	/* The same of what cannot wait: 0; what is not known yet stays unknown, with a reason. */
+	int (*identify_now)(struct identifier *identifier, const struct event_view *view,
+			    const struct event_identity **ret);
 };
 
 #endif

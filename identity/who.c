@@ -260,7 +260,7 @@ bool who_may_wait(struct who *w, uint64_t *waiting_ns)
 {
 	uint64_t now, repay;
 
-	if (w->slow)
+	if (w->slow || w->hurry)
 		return false;
 	now = clock_ns(CLOCK_MONOTONIC);
 	repay = (now - w->repaid_ns) / WHO_WAIT_SHARE;
@@ -358,6 +358,18 @@ static int identify(struct identifier *identifier, const struct event_view *view
 	return answer_with(w, &key, choose(v2, known_legacy(w, legacy)), ret);
 }
 
+static int identify_now(struct identifier *identifier, const struct event_view *view,
+			const struct event_identity **ret)
+{
+	struct who *w = (struct who *)identifier;
+	int err;
+
+	w->hurry = true;
+	err = identify(identifier, view, ret);
+	w->hurry = false;
+	return err;
+}
+
 const struct event_identity *who_find(struct who *w, const struct tapio_cgroup_key *key)
 {
 	struct group *v2 = key->id ? groups_find(&w->groups, 0, key->id) : NULL;
@@ -428,7 +440,7 @@ struct who *who_open(const struct who_options *options, char *why, size_t size)
 		who_close(w);
 		return NULL;
 	}
-	w->identifier = (struct identifier){ .observe = observe, .identify = identify };
+	w->identifier = (struct identifier){ .observe = observe, .identify = identify, .identify_now = identify_now };
 	w->max_bytes = (size_t)w->groups.max * WHO_BYTES_PER_GROUP;
 	if (options->render)
 		render_no_cgroup(w);

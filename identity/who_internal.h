@@ -15,6 +15,7 @@ struct who {
 	struct event_identity no_cgroup;
 	bool ids;  /* records of the cgroup sensor tell the ids that everybody else uses */
 	bool slow; /* the resolver was late and has not answered since */
+	bool hurry; /* the event that it is about cannot wait */
 	uint64_t wait_ns;  /* CLOCK_MONOTONIC: since when a record waits, 0: none does */
 	uint64_t waited_ns; /* how long records have waited, less what time has made good */
 	uint64_t repaid_ns; /* CLOCK_MONOTONIC: until when it has */

@@ -100,6 +100,18 @@ static void hold(struct pipeline *p, const struct tapio_event *ev)
 	p->held_from = origin_of(ev);
 }
 
+/* Whether anybody is to see an event of this identity. */
+static bool is_selected(struct pipeline *p, const struct event_view *view)
+{
+	if (!p->selector || select_event(p->selector, view))
+		return true;
+	p->unselected++;
+	if (p->unwanted && view->who && select_never(p->selector, view->who))
+		p->unwanted(p->unwanted_arg, &(struct tapio_cgroup_key){ view->ev->cgroup_id,
+									 view->ev->legacy_cgroup_id });
+	return false;
+}
+
 /* What it takes before anybody sees the event. 0, -EAGAIN, or 1: nobody is to see it. */
 static int decide(struct pipeline *p, struct event_view *view, bool again)
 {
@@ -112,13 +124,7 @@ static int decide(struct pipeline *p, struct event_view *view, bool again)
 	err = p->identifier ? p->identifier->identify(p->identifier, view, &view->who) : 0;
 	if (err)
 		return err;
-	if (!p->selector || select_event(p->selector, view))
-		return 0;
-	p->unselected++;
-	if (p->unwanted && view->who && select_never(p->selector, view->who))
-		p->unwanted(p->unwanted_arg, &(struct tapio_cgroup_key){ view->ev->cgroup_id,
-									 view->ev->legacy_cgroup_id });
-	return 1;
+	return is_selected(p, view) ? 0 : 1;
 }
 
 int pipeline_set_args(struct pipeline *p, enum redact_mode mode)
@@ -141,7 +147,10 @@ static void give(struct pipeline *p, const struct event_view *view)
 	p->by_type[view->desc->type]++;
 }
 
-/* An event that a correlator made. It is of the same process as the record that it is made of: that is known by now. */
+/*
+ * An event that a correlator made. It cannot be held: nobody makes it again. It is of the same process as the record that
+ * it is made of, which was known then; by the time that a timeout is told it may be forgotten.
+ */
 static void made(void *arg, const struct tapio_event *ev)
 {
 	struct pipeline *p = arg;
@@ -151,9 +160,10 @@ static void made(void *arg, const struct tapio_event *ev)
 				   .wall_ns = ev->ts_ns + (uint64_t)p->boot_to_wall_ns,
 				   .boot_to_wall_ns = p->boot_to_wall_ns };
 
-	if (enough(p) || decide(p, &view, true))
+	if (enough(p) || (p->identifier && p->identifier->identify_now(p->identifier, &view, &view.who)))
 		return;
-	give(p, &view);
+	if (is_selected(p, &view))
+		give(p, &view);
 }
 
 void pipeline_add_correlator(struct pipeline *p, struct correlator *correlator)

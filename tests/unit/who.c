@@ -155,6 +155,22 @@ TEST(unit, who_pod_of_a_record)
 	teardown();
 }
 
+/* What nobody gives again is answered at once, and says why it is not known. */
+TEST(unit, who_of_what_cannot_wait)
+{
+	const struct event_identity *who = NULL;
+	struct event_view view;
+	union record r;
+
+	setup(false, 100);
+	CHECK(!who_start(f.who), "no thread");
+	record_begin(&r, TAPIO_EV_DNS_TIMEOUT);
+	r.ev.cgroup_id = 79;
+	view = record_view(&r);
+	CHECK(!who_identifier(f.who)->identify_now(who_identifier(f.who), &view, &who) && who && who->reason, "it waits");
+	teardown();
+}
+
 TEST(unit, who_the_more_telling_hierarchy)
 {
 	setup(true, 100);
