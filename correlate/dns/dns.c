@@ -173,8 +173,8 @@ static void take_segment(struct dns *d, const uint8_t *data, size_t n)
 	dns_streams_stats(d->streams, &before);
 	dns_streams_take(d->streams, &segment);
 	dns_streams_stats(d->streams, &after);
-	/* An answer may have been in what is not going to be put together. */
-	if (after.gaps > before.gaps)
+	/* An answer may have been in what is not going to be put together; what its sender did not end was none. */
+	if (after.gaps > before.gaps && !segment.syn && !segment.end)
 		d->doubts_ns[lookups_quota(p->ev.cgroup_id, p->ev.legacy_cgroup_id)] = d->now_ns;
 	if (after.evicted > before.evicted) /* anybody's */
 		d->doubt_ns = d->now_ns;

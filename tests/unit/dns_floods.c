@@ -46,6 +46,18 @@ TEST(unit, dns_doubts_what_streams_lost)
 	close_dns();
 }
 
+/* What is no DNS, and ends in the middle of what would be a message, is nothing that was lost. */
+TEST(unit, dns_streams_that_end_early_are_no_doubt)
+{
+	open_dns(0);
+	QUESTION(.at = 1 * S);
+	QUESTION(.at = 1 * S + 1, .id = 2, .cookie = 200, .stream = true, .cut = 20);
+	QUESTION(.at = 1 * S + 2, .id = 2, .cookie = 200, .stream = true, .cut = 20, .end = true);
+	t.dns->advance(t.dns, 60 * S);
+	CHECK(t.made[TAPIO_EV_DNS_TIMEOUT] == 1 && !timed_out()->doubtful, "a doubt");
+	close_dns();
+}
+
 /* Whoever asks again and again is told of each time that nobody answered, and does not wait for ever. */
 TEST(unit, dns_retries_without_end_time_out)
 {

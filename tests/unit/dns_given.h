@@ -63,7 +63,7 @@ struct sent {
 	const char *asked; /* NULL: nothing is known */
 	uint64_t cookie;
 	uint32_t tgid;
-	bool egress, stream;
+	bool egress, stream, end;
 	unsigned answers, questions; /* 0: one question */
 	unsigned missing; /* octets of a datagram that its record has not */
 	unsigned cut;     /* octets of a stream that come later */
@@ -126,6 +126,7 @@ static inline void give(const struct sent *s)
 	r.p.flags = s->egress ? TAPIO_DNS_EGRESS : 0;
 	if (s->stream)
 		r.p.flags |= TAPIO_DNS_SYN; /* of each message a connection of its own */
+	r.p.flags |= s->end ? TAPIO_DNS_END : 0;
 	if (s->asked) {
 		r.p.asked = address(s->asked);
 		r.p.asked_port = 53;
