@@ -349,12 +349,22 @@ static __always_inline void fill_process(struct __sk_buff *skb, struct tapio_dns
 		rec->ev.cgroup_id = bpf_skb_cgroup_id(skb);
 }
 
-/* A connected socket knows whom it was told to talk to. */
+/* The packet goes where the process asked to send it. */
+static __always_inline bool goes_where_asked(const struct tapio_dns_packet *rec)
+{
+	u64 asked[2], to[2];
+
+	__builtin_memcpy(asked, rec->asked.octets, sizeof(asked));
+	__builtin_memcpy(to, rec->destination.octets, sizeof(to));
+	return asked[0] == to[0] && asked[1] == to[1] && rec->asked_port == rec->destination_port;
+}
+
+/* A connected socket knows whom it was told to talk to; but a datagram may have been given an address of its own. */
 static __always_inline void fill_peer(struct tapio_dns_packet *rec, const struct bpf_sock *sk)
 {
 	u32 port = remote_port(sk);
 
-	if (!port)
+	if (!port || goes_where_asked(rec))
 		return;
 	rec->asked_port = port;
 	rec->asked.family = *(volatile u8 *)&rec->source.family;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "correlate/dns/dns.h"
 #include "tests/live/dns_world.h"
+#include "tests/unit/dns_packet.h"
 
 /* The only event of that type about the name. */
 static const struct event_view *told_one(const struct live *l, const struct told *t, unsigned type, const char *name)
@@ -236,4 +237,52 @@ static void body_encrypted(struct live *l)
 TEST(live, dns_encrypted)
 {
 	live_on_every_tier_of(TAPIO_SENSOR_DNS, body_encrypted);
+}
+
+/* A datagram to 127.0.0.2, through a socket that is connected to 127.0.0.1. */
+static int do_send_elsewhere(void *arg)
+{
+	static struct packet m;
+	socklen_t length;
+	union address to = loopback(AF_INET, DNS_PORT, &length);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	child_name(client_comm);
+	put_header(&m, 0x0100, 1, 0, 0, 0);
+	put_name(&m, arg);
+	put16(&m, 1);
+	put16(&m, 1);
+	if (connect(fd, &to.sa, length))
+		return 1;
+	to.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	return sendto(fd, m.data, m.n, 0, &to.sa, length) == (ssize_t)m.n ? 0 : 2;
+}
+
+static void body_elsewhere(struct live *l)
+{
+	static const uint8_t there[16] = { 127, 0, 0, 2 };
+	struct ask *ask = shared_ask("elsewhere.test", AF_INET, CONNECTED);
+	const struct event_view *view;
+	static struct told t;
+	struct ended e;
+
+	own_network(l);
+	live_start(l);
+	told_open(&t);
+	e = child_run(do_send_elsewhere, ask->name);
+	CHECK(!e.status, "%s: sending: %#x", l->name, e.status);
+	told_take(&t, l);
+	view = told_one(l, &t, TAPIO_EV_DNS_QUERY, ask->name);
+	if (view) {
+		const struct tapio_dns_message *m = (const void *)view->ev;
+
+		CHECK(!memcmp(m->server.octets, there, sizeof(there)) && !m->server_nat.family, "%s: server 127.0.0.%u, NAT %u",
+		      l->name, m->server.octets[3], m->server_nat.family);
+	}
+	told_close(&t);
+}
+
+TEST(live, dns_datagrams_with_an_address_of_their_own)
+{
+	live_on_every_tier_of(TAPIO_SENSOR_DNS, body_elsewhere);
 }
