@@ -483,7 +483,7 @@ static __always_inline bool tell_part(struct __sk_buff *skb, struct bpf_sock *sk
 
 	rec = record_begin_bare(TAPIO_SENSOR_DNS, TAPIO_EV_DNS_PACKET, TAPIO_RING_BULK, sizeof(*rec));
 	if (!rec)
-		return true; /* the others may find a slot */
+		return part; /* later ones may find a slot; nobody has found out yet whether there are any, or who wants them */
 	rec->flags = direction;
 	asm volatile("" : "+r"(s)); /* or compilers find places in it before it is known to be there */
 	fill_process(skb, rec, s);
