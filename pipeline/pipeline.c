@@ -64,9 +64,14 @@ static void fan_out(struct pipeline *p, const struct event_view *view)
 		sink_result(p, p->sinks[i]->write(p->sinks[i], view));
 }
 
+static bool has_all(const struct pipeline *p)
+{
+	return p->limit && p->events >= p->limit;
+}
+
 static bool enough(const struct pipeline *p)
 {
-	return p->sink_error || p->interrupted || (p->limit && p->events >= p->limit);
+	return p->sink_error || p->interrupted || has_all(p);
 }
 
 /* What a record claims, checked or not: 0 if it is no sensor. */
@@ -160,7 +165,8 @@ static void made(void *arg, const struct tapio_event *ev)
 				   .wall_ns = ev->ts_ns + (uint64_t)p->boot_to_wall_ns,
 				   .boot_to_wall_ns = p->boot_to_wall_ns };
 
-	if (enough(p) || (p->identifier && p->identifier->identify_now(p->identifier, &view, &view.who)))
+	/* A sink that was interrupted has kept what it was given, and is given the rest of what one record made. */
+	if (p->sink_error || has_all(p) || (p->identifier && p->identifier->identify_now(p->identifier, &view, &view.who)))
 		return;
 	if (is_selected(p, &view))
 		give(p, &view);
@@ -229,7 +235,7 @@ int pipeline_record(struct pipeline *p, const void *data, size_t size, uint64_t 
 		return 0;
 	}
 	p->records[view.desc->type] += !again;
-	if (p->limit && p->events >= p->limit)
+	if (has_all(p))
 		return 1;
 	view.absent = &p->absent[view.desc->type];
 	view.wall_ns = ts_boot_ns + (uint64_t)p->boot_to_wall_ns;

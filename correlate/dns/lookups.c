@@ -204,7 +204,8 @@ uint32_t lookups_add(struct lookups *t, const struct lookup *like)
 	uint16_t quota = lookups_quota(like->who.cgroup_id, like->who.legacy_cgroup_id);
 	uint32_t i = NONE;
 
-	if (t->quota[quota] < t->max / 4)
+	/* Never more than is left for the others: however many cgroups take all they can, there is room for one more. */
+	if (t->quota[quota] < t->max / 4 && t->quota[quota] < t->max - t->waiting.n)
 		i = take_lookup(t);
 	if (i == NONE) {
 		t->refused++;

@@ -121,7 +121,7 @@ void lookups_close(struct lookups *t);
 
 /*
  * A new one that waits, the fields that find it filled in by the caller's `like`. NONE: there is no room, or its cgroup
- * has a quarter of all already; that is counted.
+ * has a quarter of all already, or more than is left; that is counted.
  */
 uint32_t lookups_add(struct lookups *t, const struct lookup *like);
 

@@ -134,7 +134,7 @@ static bool takes_retries(const struct lookup *l, uint64_t now_ns)
 static bool is_earlier_try(const struct lookup *l, const struct lookup *other)
 {
 	return takes_retries(other, l->last_ns) && other->question.type == l->question.type &&
-	       other->question.class == l->question.class && l->last_ns - other->last_ns >= DNS_RETRY_AFTER_NS;
+	       other->question.class == l->question.class && l->last_ns >= other->last_ns + DNS_RETRY_AFTER_NS;
 }
 
 static bool is_truncated(const struct lookup *l, const struct lookup *other)
@@ -147,7 +147,7 @@ static bool is_twin(const struct lookup *l, const struct lookup *other)
 {
 	unsigned a = l->question.type, b = other->question.type;
 
-	return other->cookie == l->cookie && other->twin == NONE && l->first_ns - other->first_ns <= TWIN_NS &&
+	return other->cookie == l->cookie && other->twin == NONE && l->first_ns <= other->first_ns + TWIN_NS &&
 	       ((a == DNS_TYPE_A && b == DNS_TYPE_AAAA) || (a == DNS_TYPE_AAAA && b == DNS_TYPE_A));
 }
 

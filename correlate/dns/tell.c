@@ -158,7 +158,7 @@ void tell_answer(struct dns *d, const struct lookup *l, const struct heard *h)
 	e->m.dnssec_ok = l->dnssec_ok;
 	e->failover = l->nservers && !l->at_server && !address_same(&h->server.address, &l->servers[0]) &&
 		      !address_same(&l->nat.address, &h->server.address);
-	e->took_ns = h->now_ns - l->first_ns;
+	e->took_ns = h->now_ns > l->first_ns ? h->now_ns - l->first_ns : 0;
 	if (h->m.rcode)
 		e->failure = dns_text_rcode(&d->text, h->m.rcode);
 	dns_made(d, h->now_ns);

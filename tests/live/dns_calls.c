@@ -45,12 +45,15 @@ static void make_reply(uint8_t reply[QUERY], const uint8_t query[QUERY])
 
 static int bound(int type)
 {
+	struct sockaddr_in at;
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), on = 1;
 	struct timeval patience = { .tv_sec = WAIT_S };
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (bind(fd, (struct sockaddr *)&server_at, sizeof(server_at)) || (type == SOCK_STREAM && listen(fd, 8))) {
+	/* on memory that this process has written: what it has only inherited, not every processor lets us read at a call */
+	at = server_at;
+	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) || (type == SOCK_STREAM && listen(fd, 8))) {
 		close(fd);
 		return -1;
 	}
