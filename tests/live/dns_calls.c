@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/host.h"
 #include "tests/live/dns_world.h"
 #include "tests/live/harness.h"
 #include "tests/live/stimulus.h"
@@ -224,6 +225,9 @@ static const struct tapio_dns_packet *find(struct live *l, pid_t pid, bool egres
 		CHECK(!found, "%s: told twice, %s", l->name, egress ? "sent" : "received");
 		found = p;
 	}
+	/* From 7.0 the kernel skips a program that was preempted by somebody who comes to the same hook, and counts that. */
+	if (!found && host_kernel_at_least(7, 0) && live_skipped(l))
+		return NULL;
 	CHECK(found, "%s: not told that process %d %s it", l->name, pid, egress ? "sent" : "received");
 	return found;
 }
