@@ -22,6 +22,8 @@ static const struct event_view *told_one(const struct live *l, const struct told
 			found = &t->views[i];
 			n++;
 		}
+	if (!n && dns_may_be_skipped(l))
+		return NULL;
 	CHECK(n == 1, "%s: %u events of %s about %s", l->name, n, event_desc_by_type(type)->name, name);
 	return n == 1 ? found : NULL;
 }

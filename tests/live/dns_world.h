@@ -58,6 +58,12 @@ struct ask *shared_ask(const char *name, int family, enum way way);
 /* For child_run. 0, or which step failed. */
 int do_ask(void *ask);
 
+/*
+ * Whether something may be missing: from 7.0 the kernel skips a tracepoint program that was preempted by somebody who
+ * comes to the same hook, and has counted that it did.
+ */
+bool dns_may_be_skipped(const struct live *l);
+
 /* ---- what is made of their packets ---- */
 
 #define EVENTS_MAX 256

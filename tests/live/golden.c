@@ -508,7 +508,8 @@ static void body_dns(struct live *l)
 			t.views[i].absent = &l->absent[t.views[i].ev->type];
 			lines[n++] = line_of(&t.views[i], &own);
 		}
-	compare(l, lines, n, dns_golden);
+	if (n == 2 || !dns_may_be_skipped(l))
+		compare(l, lines, n, dns_golden);
 	told_close(&t);
 	end_server(server);
 }
