@@ -42,8 +42,6 @@ struct heard {
 /* ---- tell.c: the events ---- */
 
 bool is_doubtful(const struct dns *d, uint16_t quota, uint64_t since_ns);
-bool dns_wanted(const struct dns *d, unsigned type);
-void dns_made(struct dns *d, uint64_t time_ns);
 bool is_at_server(const struct heard *h);
 void tell_message(struct dns *d, const struct heard *h);
 void tell_error(struct dns *d, const struct heard *h, const char *reason, size_t offset, uint64_t late_ns);

@@ -28,7 +28,7 @@ bool is_doubtful(const struct dns *d, uint16_t quota, uint64_t since_ns)
 	return (d->doubt_ns && d->doubt_ns >= since_ns) || (d->doubts_ns[quota] && d->doubts_ns[quota] >= since_ns);
 }
 
-bool dns_wanted(const struct dns *d, unsigned type)
+static bool is_asked_for(const struct dns *d, unsigned type)
 {
 	return d->options.events >> type & 1;
 }
@@ -63,7 +63,7 @@ static void text_parties(struct dns *d, const struct endpoint *client, const str
 	m->role = dns_text_adds(&d->text, at_server ? "server" : "client");
 }
 
-void dns_made(struct dns *d, uint64_t time_ns)
+static void made(struct dns *d, uint64_t time_ns)
 {
 	d->text.ev.ts_ns = time_ns;
 	d->c.made(d->c.arg, dns_text_end(&d->text));
@@ -97,21 +97,21 @@ void tell_message(struct dns *d, const struct heard *h)
 {
 	unsigned type = h->response ? TAPIO_EV_DNS_RESPONSE : TAPIO_EV_DNS_QUERY;
 
-	if (!dns_wanted(d, type))
+	if (!is_asked_for(d, type))
 		return;
 	begin_message(d, h, type, sizeof(struct tapio_dns_message));
-	dns_made(d, h->now_ns);
+	made(d, h->now_ns);
 }
 
 void tell_error(struct dns *d, const struct heard *h, const char *reason, size_t offset, uint64_t late_ns)
 {
-	if (!dns_wanted(d, TAPIO_EV_DNS_ERROR))
+	if (!is_asked_for(d, TAPIO_EV_DNS_ERROR))
 		return;
 	begin_message(d, h, TAPIO_EV_DNS_ERROR, sizeof(struct tapio_dns_error));
 	d->text.error.reason = dns_text_adds(&d->text, reason);
 	d->text.error.offset = (__u32)offset;
 	d->text.error.late_ns = late_ns;
-	dns_made(d, h->now_ns);
+	made(d, h->now_ns);
 }
 
 void refuse(struct dns *d, const struct heard *h, enum dns_refusal refusal, uint64_t late_ns)
@@ -150,7 +150,7 @@ void tell_answer(struct dns *d, const struct lookup *l, const struct heard *h)
 	struct tapio_dns_lookup *e = &d->text.lookup;
 
 	d->stats.lookups++;
-	if (!dns_wanted(d, TAPIO_EV_DNS_LOOKUP))
+	if (!is_asked_for(d, TAPIO_EV_DNS_LOOKUP))
 		return;
 	text_lookup(d, l, TAPIO_EV_DNS_LOOKUP);
 	text_message(d, h);
@@ -161,25 +161,25 @@ void tell_answer(struct dns *d, const struct lookup *l, const struct heard *h)
 	e->took_ns = h->now_ns > l->first_ns ? h->now_ns - l->first_ns : 0;
 	if (h->m.rcode)
 		e->failure = dns_text_rcode(&d->text, h->m.rcode);
-	dns_made(d, h->now_ns);
+	made(d, h->now_ns);
 }
 
 void tell_timeout(struct dns *d, const struct lookup *l, uint64_t now_ns)
 {
 	d->stats.timeouts++;
-	if (!dns_wanted(d, TAPIO_EV_DNS_TIMEOUT))
+	if (!is_asked_for(d, TAPIO_EV_DNS_TIMEOUT))
 		return;
 	text_lookup(d, l, TAPIO_EV_DNS_TIMEOUT);
 	d->text.lookup.took_ns = now_ns - l->first_ns;
 	d->text.lookup.failure = dns_text_adds(&d->text, "timeout");
-	dns_made(d, now_ns);
+	made(d, now_ns);
 }
 
 void tell_encrypted(struct dns *d, const struct heard *h)
 {
 	struct tapio_dns_encrypted *e = &d->text.encrypted;
 
-	if (!dns_wanted(d, TAPIO_EV_DNS_ENCRYPTED))
+	if (!is_asked_for(d, TAPIO_EV_DNS_ENCRYPTED))
 		return;
 	dns_text_begin(&d->text, TAPIO_EV_DNS_ENCRYPTED, sizeof(*e));
 	text_subject(&e->ev, &h->who);
@@ -189,5 +189,5 @@ void tell_encrypted(struct dns *d, const struct heard *h)
 	e->server = h->server.address;
 	e->server_port = h->server.port;
 	e->protocol = dns_text_adds(&d->text, "dot");
-	dns_made(d, h->now_ns);
+	made(d, h->now_ns);
 }

@@ -53,7 +53,7 @@ static struct tapio_str add_scratch(struct dns_text *t)
 	return dns_text_add(t, t->scratch.data, t->scratch.length);
 }
 
-struct tapio_str dns_text_name(struct dns_text *t, const struct dns_name *name)
+static struct tapio_str add_name(struct dns_text *t, const struct dns_name *name)
 {
 	if (!name->length)
 		return (struct tapio_str){};
@@ -108,7 +108,7 @@ void dns_text_question(struct dns_text *t, const struct dns_question *q, uint8_t
 	char number[16];
 
 	if (q->name.length) {
-		t->message.name = dns_text_name(t, &q->name);
+		t->message.name = add_name(t, &q->name);
 		buf_reset(&t->scratch);
 		dns_type_text(q->type, &t->scratch);
 		t->message.qtype = add_scratch(t);

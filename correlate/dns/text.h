@@ -33,7 +33,6 @@ void dns_text_begin(struct dns_text *t, unsigned type, size_t size);
 /* Adds a string; what does not fit any more is left out. */
 struct tapio_str dns_text_add(struct dns_text *t, const char *text, size_t n);
 struct tapio_str dns_text_adds(struct dns_text *t, const char *text);
-struct tapio_str dns_text_name(struct dns_text *t, const struct dns_name *name);
 struct tapio_strv dns_text_addresses(struct dns_text *t, const struct tapio_address *list, unsigned n);
 
 /* Type, class and opcode of the question, as far as they are worth telling. */

@@ -44,36 +44,11 @@ def realtime_permitted():
 REALTIME = realtime_permitted()
 
 
-def tracefs_namespace():
-    """A descriptor of a mount namespace of our own with tracefs in it, and why not if there is none.
+def namespace_of_child(kind, prepare):
+    """A descriptor of the namespace ("mnt", "net") that `prepare` made in a child, and why not if it failed.
 
-    Peers that need tracefs enter it; the machine's own mounts stay as they are.
+    It lives as long as the descriptor or who uses it; the machine's own stays as it is.
     """
-    if os.path.exists("/sys/kernel/tracing/events"):
-        return None, ""
-    ready, tell = os.pipe()
-    hold, let_go = os.pipe()
-    child = os.fork()
-    if child == 0:
-        reason = b""
-        os.close(let_go)
-        if LIBC.unshare(CLONE_NEWNS) or LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) \
-                or LIBC.mount(b"tracefs", b"/sys/kernel/tracing", b"tracefs", 0, None):
-            reason = os.strerror(ctypes.get_errno()).encode()
-        os.write(tell, reason or b"ok")
-        os.read(hold, 1)
-        os._exit(0)
-    os.close(hold)
-    reason = os.read(ready, 200).decode()
-    ns = os.open("/proc/%d/ns/mnt" % child, os.O_RDONLY | os.O_CLOEXEC) if reason == "ok" else None
-    for fd in (ready, tell, let_go):
-        os.close(fd)
-    os.waitpid(child, 0)
-    return ns, "" if ns else "tracefs could not be mounted: " + reason
-
-
-def network_namespace():
-    """A descriptor of a network namespace of our own, with its lo up. It ends with those who use it."""
     ready, tell = os.pipe()
     hold, let_go = os.pipe()
     child = os.fork()
@@ -81,10 +56,7 @@ def network_namespace():
         os.close(let_go)
         said = b"ok"
         try:
-            if LIBC.unshare(CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), "unshare")
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-                fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+            prepare()
         except OSError as why:
             said = str(why).encode()
         os.write(tell, said)
@@ -92,12 +64,42 @@ def network_namespace():
         os._exit(0)
     os.close(hold)
     said = os.read(ready, 200).decode()
-    ns = os.open("/proc/%d/ns/net" % child, os.O_RDONLY | os.O_CLOEXEC) if said == "ok" else None
+    ns = os.open("/proc/%d/ns/%s" % (child, kind), os.O_RDONLY | os.O_CLOEXEC) if said == "ok" else None
     for fd in (ready, tell, let_go):
         os.close(fd)
     os.waitpid(child, 0)
+    return ns, "" if said == "ok" else said
+
+
+def called(result, what):
+    if result:
+        raise OSError(ctypes.get_errno(), "%s: %s" % (what, os.strerror(ctypes.get_errno())))
+
+
+def mount_tracefs():
+    called(LIBC.unshare(CLONE_NEWNS), "unshare")
+    called(LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "making mounts private")
+    called(LIBC.mount(b"tracefs", b"/sys/kernel/tracing", b"tracefs", 0, None), "mounting tracefs")
+
+
+def tracefs_namespace():
+    """A descriptor of a mount namespace with tracefs in it, and why not if there is none; for peers that need it."""
+    if os.path.exists("/sys/kernel/tracing/events"):
+        return None, ""
+    return namespace_of_child("mnt", mount_tracefs)
+
+
+def raise_loopback():
+    called(LIBC.unshare(CLONE_NEWNET), "unshare")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+
+
+def network_namespace():
+    """A descriptor of a network namespace with its lo up."""
+    ns, reason = namespace_of_child("net", raise_loopback)
     if ns is None:
-        raise Failed("a network namespace: " + said)
+        raise Failed("a network namespace: " + reason)
     return ns
 
 
