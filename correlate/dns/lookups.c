@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
 
 #define ENDED_MAX(t) ((t)->max / 2) /* remembered after their end */
 
@@ -37,6 +40,8 @@ static int index_open(struct index *x, uint32_t items, void *links, size_t strid
 {
 	size_t heads = heads_of(items);
 
+	if (getrandom(&x->seed, sizeof(x->seed), GRND_NONBLOCK) != sizeof(x->seed))
+		x->seed = clock_ns(CLOCK_MONOTONIC); /* early in the boot */
 	x->links = links;
 	x->stride = stride;
 	x->heads = take(heads * sizeof(uint32_t));
@@ -54,7 +59,7 @@ static void index_close(struct index *x, uint32_t items)
 
 static void index_add(struct index *x, uint32_t hash, uint32_t item)
 {
-	uint32_t *head = &x->heads[hash & x->mask];
+	uint32_t *head = index_head(x, hash);
 
 	*index_link(x, item) = (struct link){ .next = *head, .prev = NONE };
 	if (*head != NONE)
@@ -67,7 +72,7 @@ static void index_del(struct index *x, uint32_t hash, uint32_t item)
 	const struct link *link = index_link(x, item);
 
 	if (link->prev == NONE)
-		x->heads[hash & x->mask] = link->next;
+		*index_head(x, hash) = link->next;
 	else
 		index_link(x, link->prev)->next = link->next;
 	if (link->next != NONE)
@@ -110,16 +115,6 @@ void lookups_close(struct lookups *t)
 }
 
 /* ---- hashes ---- */
-
-/* The finalizer of splitmix64. */
-uint64_t hash_mix(uint64_t a, uint64_t b)
-{
-	uint64_t x = a + 0x9e3779b97f4a7c15ull + b * 0xff51afd7ed558ccdull;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
-	return x ^ x >> 31;
-}
 
 uint64_t hash_endpoint(const struct endpoint *e)
 {

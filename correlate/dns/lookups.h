@@ -86,10 +86,14 @@ struct attempt {
 	struct endpoint client; /* SENT: source of the packet; else who asks */
 };
 
-/* Items by hash; more than one may have the same. Their links lie in the items. */
+/*
+ * Items by hash; more than one may have the same. Their links lie in the items. Which chain a hash has depends on a seed:
+ * nobody can choose names or ids that make the chains of others long.
+ */
 struct index {
 	uint32_t *heads;
 	uint32_t mask;
+	uint64_t seed;
 	char *links;   /* that of the first item */
 	size_t stride; /* from one to the next */
 };
@@ -147,7 +151,16 @@ static inline uint32_t lookups_named(uint32_t name_hash, bool waits)
 	return waits ? name_hash : ~name_hash;
 }
 
-uint64_t hash_mix(uint64_t a, uint64_t b);
+/* The finalizer of splitmix64. */
+static inline uint64_t hash_mix(uint64_t a, uint64_t b)
+{
+	uint64_t x = a + 0x9e3779b97f4a7c15ull + b * 0xff51afd7ed558ccdull;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+	return x ^ x >> 31;
+}
+
 uint64_t hash_endpoint(const struct endpoint *e);
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
 bool address_same(const struct tapio_address *a, const struct tapio_address *b);
@@ -164,16 +177,21 @@ static inline struct link *index_link(const struct index *x, uint32_t item)
 	return (struct link *)(void *)(x->links + item * x->stride);
 }
 
+static inline uint32_t *index_head(const struct index *x, uint32_t hash)
+{
+	return &x->heads[hash_mix(hash, x->seed) & x->mask];
+}
+
 /* It will be looked for soon. */
 static inline void index_fetch(const struct index *x, uint32_t hash)
 {
-	__builtin_prefetch(&x->heads[hash & x->mask], 1);
+	__builtin_prefetch(index_head(x, hash), 1);
 }
 
 /* The first item of that hash's chain, and the next one; NONE at the end. Others may be among them. */
 static inline uint32_t index_first(const struct index *x, uint32_t hash)
 {
-	return x->heads[hash & x->mask];
+	return *index_head(x, hash);
 }
 
 static inline uint32_t index_next(const struct index *x, uint32_t item)
