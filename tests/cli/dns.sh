@@ -50,12 +50,10 @@ def ask(names):
 serve() if sys.argv[1] == "serve" else ask(sys.argv[2:])
 END
 
-dns_ns=tapio-dns-$$
-
+# In a network namespace that is gone with it.
 dns_up() {
-	ip netns add "$dns_ns" && ip -n "$dns_ns" link set lo up || return 1
 	: >"$tmp/ready"
-	nsenter --net="/run/netns/$dns_ns" /usr/bin/python3 "$tmp/dns.py" serve >"$tmp/ready" &
+	unshare --net sh -c 'ip link set lo up && exec /usr/bin/python3 "$0" serve' "$tmp/dns.py" >"$tmp/ready" &
 	dns_server=$!
 	for ((i = 0; i < 500; i++)); do
 		[ ! -s "$tmp/ready" ] || return 0
@@ -66,13 +64,12 @@ dns_up() {
 
 dns_down() {
 	{ kill "$dns_server" && wait "$dns_server"; } 2>/dev/null
-	ip netns del "$dns_ns"
 }
 
 # A program of this name asks.
 dns_ask() { # NAME...
 	[ -x "$tmp/bin/$me-dns" ] || cp "$(realpath /usr/bin/python3)" "$tmp/bin/$me-dns"
-	nsenter --net="/run/netns/$dns_ns" env PYTHONHOME=/usr "$tmp/bin/$me-dns" "$tmp/dns.py" ask "$@"
+	nsenter --net="/proc/$dns_server/ns/net" env PYTHONHOME=/usr "$tmp/bin/$me-dns" "$tmp/dns.py" ask "$@"
 }
 
 # Runs `tapio COMMAND...` for our program and asks meanwhile; without -t it is ended then.
