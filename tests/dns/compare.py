@@ -22,6 +22,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rdtypes.svcbbase
+import dns.wire
 
 COUNT = int(sys.argv[2]) if len(sys.argv) > 2 else 2000
 SEED = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrange(1 << 32)
@@ -296,7 +297,24 @@ def contents(rdata):
     text = rdata.to_text(origin=dns.name.root, relativize=True, chunksize=0)
     if rdata.rdtype == 35 and text.endswith(" @"):
         return text[:-1] + "."
-    return " ".join("." if word == "@" and rdata.rdtype not in STRINGS else word for word in text.split(" "))
+    words = " ".join("." if word == "@" and rdata.rdtype not in STRINGS else word for word in text.split(" "))
+    return words.rstrip(" ")  # where the last field is empty: SMIMEA without data
+
+
+read_name = dns.wire.Parser.get_name
+
+
+def get_name(parser, origin=None):
+    """What a name points to may go on beyond the pointer; dnspython would go on behind that, and not behind the pointer."""
+    end = parser.current
+    name_ = read_name(parser, origin)
+    while 0 < parser.wire[end] < 64:
+        end += 1 + parser.wire[end]
+    parser.current = parser.furthest = end + (2 if parser.wire[end] else 1)
+    return name_
+
+
+dns.wire.Parser.get_name = get_name
 
 
 def expected(data):
@@ -326,7 +344,11 @@ def type_text(rdtype):
 def option_text(option):
     if isinstance(option, dns.edns.ECSOption):
         address = ipaddress.ip_address(option.address)
-        return f"option\t8\t{address}/{option.srclen}"
+        # RFC 7871 6: bits beyond the prefix are 0. What has others is no subnet for us.
+        if int(address) % (1 << address.max_prefixlen - option.srclen) == 0:
+            return f"option\t8\t{address}/{option.srclen}"
+        data = struct.pack(">HBB", option.family, option.srclen, option.scopelen) + address.packed
+        return f"option\t8\t{data[:4 + (option.srclen + 7) // 8].hex()}"
     if isinstance(option, dns.edns.EDEOption):
         return f"option\t15\t{int(option.code)} {(option.text or '').encode().hex()}"
     return f"option\t{int(option.otype)}\t{option.to_wire().hex()}"
