@@ -88,7 +88,7 @@ struct attempt {
 
 /*
  * Items by hash; more than one may have the same. Their links lie in the items. Which chain a hash has depends on a seed:
- * nobody can choose names or ids that make the chains of others long.
+ * to make another's chain long takes hashes that are equal in all 32 bits, not in those of the mask alone.
  */
 struct index {
 	uint32_t *heads;

@@ -316,7 +316,6 @@ TEST(unit, who_no_state_yet)
 	who = identity_of(77, 0);
 	CHECK(who->reason == IDENTITY_NO_STATE && same(who->pod_uid, UID) && strstr(who->json, "no_state"), "%s",
 	      who->json);
-	f.known = 0;
 	write_state();
 	for (unsigned i = 0; i < 100 && !f.known; i++)
 		wait_answers(20);
