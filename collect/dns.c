@@ -123,7 +123,7 @@ static int started(const struct sensor_run *run)
 	else
 		dns_sockets_enter(sockets, run->dns_ports, &found);
 	if (found.found > found.entered)
-		log_debug("dns: the processes of %u sockets that were there before stay unknown",
+		log_debug("dns: the processes of up to %u sockets that were there before stay unknown",
 			  found.found - found.entered);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,13 +25,17 @@
 #define SOCKETS_MAX 65536
 #define NAMESPACES_MAX 65536
 
+/* Pauses of 1, 2, 4 and so on ms lie between those rounds in which something waits to be accepted: 31 ms in all. */
+#define ROUNDS_MAX 7
+
 struct walk {
 	const uint16_t *ports;
-	struct dns_socket *sockets;
-	unsigned nsockets, sockets_room;
-	uint64_t *namespaces;
+	struct dns_socket *sockets; /* of all rounds; those of earlier ones first, by inode */
+	unsigned nsockets, sockets_room, nearlier;
+	uint64_t *namespaces; /* of this round */
 	unsigned nnamespaces, namespaces_room;
-	void (*take)(void *arg, const char *pid, int fd, const struct dns_socket *socket);
+	unsigned waiting; /* connections that have no inode, because nobody has accepted them yet */
+	void (*take)(void *arg, const char *pid, int fd, struct dns_socket *socket);
 	void *arg;
 };
 
@@ -67,6 +72,13 @@ static bool is_port(const uint16_t *ports, unsigned port)
 	return false;
 }
 
+static bool was_found(const struct walk *w, uint64_t inode)
+{
+	struct dns_socket key = { .inode = inode };
+
+	return w->nearlier && bsearch(&key, w->sockets, w->nearlier, sizeof(key), by_inode);
+}
+
 /* ---- which sockets ---- */
 
 /* Words of four octets, each as a number of this machine. */
@@ -83,11 +95,19 @@ static void take_line(struct walk *w, const char *line, uint8_t family, uint8_t 
 {
 	struct dns_socket s = { .family = family, .protocol = protocol }, *place;
 	char local[33], remote[33];
+	unsigned state;
 
-	if (sscanf(line, " %*[0-9]: %32[0-9A-Fa-f]:%" SCNx16 " %32[0-9A-Fa-f]:%" SCNx16 " %*s %*s %*s %*s %*s %*s %" SCNu64,
-		   local, &s.local_port, remote, &s.remote_port, &s.inode) != 5 || !s.inode)
+	if (sscanf(line, " %*[0-9]: %32[0-9A-Fa-f]:%" SCNx16 " %32[0-9A-Fa-f]:%" SCNx16 " %x %*s %*s %*s %*s %*s %" SCNu64,
+		   local, &s.local_port, remote, &s.remote_port, &state, &s.inode) != 6)
 		return;
 	if (!is_port(w->ports, s.local_port) && !is_port(w->ports, s.remote_port) && s.remote_port != TAPIO_DNS_TLS_PORT)
+		return;
+	if (!s.inode) {
+		w->waiting += protocol == IPPROTO_TCP && (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT) &&
+			      is_port(w->ports, s.local_port);
+		return;
+	}
+	if (was_found(w, s.inode))
 		return;
 	read_address(local, s.local);
 	read_address(remote, s.remote);
@@ -151,7 +171,7 @@ static void take_process(struct walk *w, const char *pid)
 		link[n] = '\0';
 		if (sscanf(link, "socket:[%" SCNu64 "]", &key.inode) != 1)
 			continue;
-		found = bsearch(&key, w->sockets, w->nsockets, sizeof(key), by_inode);
+		found = bsearch(&key, w->sockets + w->nearlier, w->nsockets - w->nearlier, sizeof(key), by_inode);
 		if (found)
 			w->take(w->arg, pid, atoi(e->d_name), found);
 	}
@@ -170,18 +190,33 @@ static void each_process(struct walk *w, void (*take)(struct walk *w, const char
 		closedir(proc);
 }
 
-void dns_sockets_walk(const uint16_t ports[TAPIO_DNS_PORTS_MAX],
-		      void (*take)(void *arg, const char *pid, int fd, const struct dns_socket *socket), void *arg)
+/* What earlier rounds have not found. */
+static void walk_round(struct walk *w)
+{
+	w->nnamespaces = w->waiting = 0;
+	each_process(w, take_namespace);
+	if (w->nsockets == w->nearlier)
+		return;
+	qsort(w->sockets + w->nearlier, w->nsockets - w->nearlier, sizeof(*w->sockets), by_inode);
+	each_process(w, take_process);
+	qsort(w->sockets, w->nsockets, sizeof(*w->sockets), by_inode);
+	w->nearlier = w->nsockets;
+}
+
+unsigned dns_sockets_walk(const uint16_t ports[TAPIO_DNS_PORTS_MAX],
+			  void (*take)(void *arg, const char *pid, int fd, struct dns_socket *socket), void *arg)
 {
 	struct walk w = { .ports = ports, .take = take, .arg = arg };
 
-	each_process(&w, take_namespace);
-	if (w.nsockets) {
-		qsort(w.sockets, w.nsockets, sizeof(*w.sockets), by_inode);
-		each_process(&w, take_process);
+	walk_round(&w);
+	walk_round(&w);
+	for (unsigned i = 2; i < ROUNDS_MAX && w.waiting; i++) {
+		usleep(1000u << (i - 2));
+		walk_round(&w);
 	}
 	free(w.sockets);
 	free(w.namespaces);
+	return w.waiting;
 }
 
 /* ---- whose they are ---- */
@@ -261,35 +296,40 @@ static uint64_t namespace_of(int socket)
 	return getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) ? 0 : cookie;
 }
 
-/* Of a socket that several hold the last one is told. */
-static void enter(void *arg, const char *pid, int fd, const struct dns_socket *socket)
+/* Of a socket that several hold the last one is told. What the programs have entered meanwhile is newer, and stays. */
+static void enter(void *arg, const char *pid, int fd, struct dns_socket *socket)
 {
 	_cleanup_close_ int process = -1, own = -1;
 	struct entering *w = arg;
 
-	(void)socket;
 	if (w->process.tgid != (__u32)atoi(pid) && !read_process(w, pid, &w->process))
 		return;
 	w->ret->found++;
 	process = (int)syscall(SYS_pidfd_open, atoi(pid), 0);
 	if (process >= 0)
 		own = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
-	if (own >= 0)
-		w->process.netns = namespace_of(own);
-	if (own >= 0 && !bpf_map_update_elem(w->map_fd, &own, &w->process, BPF_ANY))
-		w->ret->entered++;
+	if (own < 0)
+		return;
+	w->process.netns = namespace_of(own);
+	if (!bpf_map_update_elem(w->map_fd, &own, &w->process, socket->entered ? BPF_EXIST : BPF_NOEXIST))
+		socket->entered = true;
+	else if (errno != EEXIST)
+		return;
+	w->ret->entered++;
 }
 
 void dns_sockets_enter(int map_fd, const uint16_t ports[TAPIO_DNS_PORTS_MAX], struct dns_sockets_found *ret)
 {
 	struct entering w = { .map_fd = map_fd, .ret = ret };
 	uint32_t hierarchy;
+	unsigned waiting;
 
 	*ret = (struct dns_sockets_found){};
 	cgroup_mode_detect(&w.v2_mount);
 	if (!cgroup_legacy_find("pids", &hierarchy, w.legacy_mount, sizeof(w.legacy_mount)))
 		w.legacy_controller = "pids";
-	dns_sockets_walk(ports, enter, &w);
+	waiting = dns_sockets_walk(ports, enter, &w);
+	ret->found += waiting;
 }
 
 /* ---- by process and descriptor ---- */
@@ -309,7 +349,7 @@ static uint64_t life_of(const struct entering_calls *w, uint32_t tgid)
 	return bpf_map_lookup_elem(w->lives_fd, &tgid, &life) ? 0 : life.number;
 }
 
-static void enter_call(void *arg, const char *pid, int fd, const struct dns_socket *from)
+static void enter_call(void *arg, const char *pid, int fd, struct dns_socket *from)
 {
 	struct tapio_dns_call_key key = { .tgid = (__u32)atoi(pid), .fd = (__u32)fd };
 	static const uint8_t any[16];

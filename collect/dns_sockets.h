@@ -3,6 +3,7 @@
 #ifndef COLLECT_DNS_SOCKETS_H
 #define COLLECT_DNS_SOCKETS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "event/event.h"
@@ -14,17 +15,20 @@ struct dns_socket {
 	uint8_t protocol; /* IPPROTO_* */
 	uint16_t local_port, remote_port; /* 0: none */
 	uint8_t local[16], remote[16];
+	bool entered; /* whoever takes it may set this, and finds it again at the next descriptor of the socket */
 };
 
 /*
  * Looks through all network namespaces and processes. `take` is given each descriptor of a socket that is connected or
  * bound to one of these ports, or connected to that of DNS over TLS: processes one after the other.
+ * The tables are read again after that, because connections come that have missed their listener's turn: whose they are
+ * shows when they have been accepted, for which it waits up to 31 ms. Returns how many have not been by then.
  */
-void dns_sockets_walk(const uint16_t ports[TAPIO_DNS_PORTS_MAX],
-		      void (*take)(void *arg, const char *pid, int fd, const struct dns_socket *socket), void *arg);
+unsigned dns_sockets_walk(const uint16_t ports[TAPIO_DNS_PORTS_MAX],
+			  void (*take)(void *arg, const char *pid, int fd, struct dns_socket *socket), void *arg);
 
 struct dns_sockets_found {
-	unsigned found, entered; /* sockets: in /proc, and in the map */
+	unsigned found, entered; /* descriptors of sockets, and connections that nobody has accepted: in /proc, and in the map */
 };
 
 /*

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which sockets are there already: also those that come while they are looked for. */
+#include "collect/dns_sockets.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/test.h"
+
+#define TAKEN_MAX 32
+
+static struct world {
+	struct sockaddr_in6 address;
+	uint16_t ports[TAPIO_DNS_PORTS_MAX];
+	int listener, accepted[2], clients[2];
+	struct taken {
+		int fd;
+		struct dns_socket socket;
+	} taken[TAKEN_MAX];
+	unsigned ntaken;
+	void (*meanwhile)(int fd); /* called when a descriptor of this process has been found */
+} w;
+
+static void keep(void *arg, const char *pid, int fd, struct dns_socket *socket)
+{
+	CHECK(arg == &w, "the argument");
+	if (atoi(pid) != getpid())
+		return;
+	CHECK(!socket->entered, "descriptor %d was found before", fd);
+	socket->entered = true;
+	if (w.ntaken < TAKEN_MAX)
+		w.taken[w.ntaken++] = (struct taken){ fd, *socket };
+	if (w.meanwhile)
+		w.meanwhile(fd);
+}
+
+static const struct dns_socket *taken(int fd)
+{
+	const struct dns_socket *found = NULL;
+
+	for (unsigned i = 0; i < w.ntaken; i++)
+		if (w.taken[i].fd == fd) {
+			CHECK(!found, "descriptor %d was given twice", fd);
+			found = &w.taken[i].socket;
+		}
+	return found;
+}
+
+static int socket_or_stop(void)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	REQUIRE(fd >= 0, "socket: %s", strerror(errno));
+	return fd;
+}
+
+static void setup(void)
+{
+	socklen_t length = sizeof(w.address);
+
+	memset(&w, 0, sizeof(w));
+	w.address.sin6_family = AF_INET6;
+	w.address.sin6_addr = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
+	w.listener = socket_or_stop();
+	REQUIRE(!bind(w.listener, (struct sockaddr *)&w.address, length) && !listen(w.listener, 8) &&
+			!getsockname(w.listener, (struct sockaddr *)&w.address, &length),
+		"a listener: %s", strerror(errno));
+	w.ports[0] = ntohs(w.address.sin6_port);
+}
+
+static void connect_one(unsigned i)
+{
+	w.clients[i] = socket_or_stop();
+	REQUIRE(!connect(w.clients[i], (struct sockaddr *)&w.address, sizeof(w.address)), "connect: %s", strerror(errno));
+}
+
+static void accept_one(unsigned i)
+{
+	w.accepted[i] = accept4(w.listener, NULL, NULL, SOCK_CLOEXEC);
+	REQUIRE(w.accepted[i] >= 0, "accept: %s", strerror(errno));
+}
+
+static unsigned walk(void)
+{
+	return dns_sockets_walk(w.ports, keep, &w);
+}
+
+static bool is_on_loopback(const uint8_t address[16])
+{
+	return !memcmp(address, &w.address.sin6_addr, 16);
+}
+
+TEST(unit, dns_sockets_are_found)
+{
+	const struct dns_socket *s;
+	unsigned left;
+
+	setup();
+	connect_one(0);
+	accept_one(0);
+	left = walk();
+	CHECK(!left, "%u have not been accepted", left);
+	CHECK(w.ntaken == 3, "%u descriptors", w.ntaken);
+	s = taken(w.listener);
+	CHECK(s && s->local_port == w.ports[0] && !s->remote_port && s->family == 6 && s->protocol == IPPROTO_TCP &&
+		      is_on_loopback(s->local),
+	      "the listener");
+	s = taken(w.accepted[0]);
+	CHECK(s && s->local_port == w.ports[0] && s->remote_port && is_on_loopback(s->remote), "the server's");
+	s = taken(w.clients[0]);
+	CHECK(s && s->remote_port == w.ports[0] && s->local_port && is_on_loopback(s->remote), "the client's");
+}
+
+static void come_and_accept(int fd)
+{
+	if (fd != w.listener)
+		return;
+	connect_one(0);
+	accept_one(0);
+}
+
+/* The tables of this connection's time have been read, and its listener is not known to anybody yet. */
+TEST(unit, dns_sockets_that_come_meanwhile)
+{
+	unsigned left;
+
+	setup();
+	w.meanwhile = come_and_accept;
+	left = walk();
+	CHECK(!left && taken(w.accepted[0]) && taken(w.clients[0]) && taken(w.listener) && w.ntaken == 3,
+	      "%u descriptors, %u not accepted", w.ntaken, left);
+}
+
+/* The second connection is found in the second round, when nobody has accepted the first one. */
+static void accept_late(int fd)
+{
+	if (fd == w.listener) {
+		connect_one(0);
+		connect_one(1);
+	} else if (fd == w.clients[1]) {
+		accept_one(0);
+	} else if (fd == w.accepted[0]) {
+		accept_one(1);
+	}
+}
+
+TEST(unit, dns_sockets_that_are_accepted_late)
+{
+	unsigned left;
+
+	setup();
+	w.meanwhile = accept_late;
+	left = walk();
+	CHECK(!left && taken(w.accepted[0]) && taken(w.accepted[1]) && w.ntaken == 5, "%u descriptors, %u not accepted",
+	      w.ntaken, left);
+}
+
+TEST(unit, dns_sockets_that_nobody_accepts)
+{
+	unsigned left;
+
+	setup();
+	connect_one(0);
+	left = walk();
+	CHECK(left == 1 && taken(w.listener) && taken(w.clients[0]) && w.ntaken == 2, "%u descriptors, %u not accepted",
+	      w.ntaken, left);
+}
