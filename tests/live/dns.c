@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -165,7 +164,7 @@ static void body_older(struct live *l)
 {
 	/* The stream first: the server waits for what comes through it. */
 	struct ask *ask[2] = { shared_ask("older6.test", AF_INET6, STREAM), shared_ask("older4.test", AF_INET, CONNECTED) };
-	static struct gate gates[2];
+	static struct gate gates[2], connected[2];
 	static struct told t;
 	pid_t server, client[2];
 
@@ -173,10 +172,14 @@ static void body_older(struct live *l)
 	server = start_server();
 	for (unsigned i = 0; i < 2; i++) {
 		gates[i] = gate_make();
+		connected[i] = gate_make();
 		ask[i]->after = &gates[i];
+		ask[i]->connected = &connected[i];
 		client[i] = child_start(do_ask, ask[i]);
 	}
-	usleep(50000 * live_patience()); /* they connect meanwhile */
+	for (unsigned i = 0; i < 2; i++)
+		gate_wait(&connected[i]);
+	wait_accepted();
 	live_start(l);
 	told_open(&t);
 	for (unsigned i = 0; i < 2; i++) {

@@ -84,6 +84,8 @@ static int bound(int family, int type, uint16_t port)
 
 /* ---- the server ---- */
 
+static struct gate accepted;
+
 /* The name is in lower case and not compressed: the test's own clients send nothing else. */
 static bool asks_for(const struct packet *q, const char *label)
 {
@@ -138,9 +140,13 @@ static bool read_all(int fd, void *to, size_t n)
 static void serve_stream(int listener)
 {
 	static struct packet q, a, all;
+	static bool was_accepted;
 	int fd = accept(listener, NULL, NULL);
 	uint8_t length[2];
 
+	if (!was_accepted)
+		gate_open(&accepted);
+	was_accepted = true;
 	all.n = 0;
 	while (read_all(fd, length, 2)) {
 		q.n = (size_t)length[0] << 8 | length[1];
@@ -257,6 +263,8 @@ int do_ask(void *arg)
 		return 1;
 	if (ask->way != UNCONNECTED && connect(fd, &to.sa, length))
 		return 2;
+	if (ask->connected)
+		gate_open(ask->connected);
 	if (ask->after)
 		gate_wait(ask->after);
 	if (!(stream ? ask_stream(ask, fd) : ask_datagram(ask, fd, &to, length)))
@@ -281,9 +289,15 @@ pid_t start_server(void)
 	pid_t pid;
 
 	ready = gate_make();
+	accepted = gate_make();
 	pid = child_start(serve, &ready);
 	gate_wait(&ready);
 	return pid;
+}
+
+void wait_accepted(void)
+{
+	gate_wait(&accepted);
 }
 
 void end_server(pid_t pid)

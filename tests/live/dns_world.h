@@ -37,6 +37,8 @@ void own_network(struct live *l);
 
 /* Ports 53, UDP and TCP, IPv4 and IPv6. */
 pid_t start_server(void);
+/* Until the first connection has been accepted. Once. */
+void wait_accepted(void);
 void end_server(pid_t pid);
 
 enum way { CONNECTED, UNCONNECTED, STREAM, STREAM_IN_PIECES, WITH_OPTIONS };
@@ -46,7 +48,8 @@ struct ask {
 	int family;
 	enum way way;
 	uint16_t port;
-	struct gate *after; /* asks when it is open; its socket is there before */
+	struct gate *connected; /* opened when its socket is there */
+	struct gate *after; /* asks when it is open */
 	/* Written by the client, in memory that is shared. */
 	uint64_t sent_ns, came_ns;
 	bool answered;
