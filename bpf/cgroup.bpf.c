@@ -22,7 +22,7 @@ INIT_CORE_COMPAT();
 
 static __always_inline bool followed(const struct tapio_config *cfg, u32 hierarchy)
 {
-	return !hierarchy || (cfg->legacy_subsystem && hierarchy == cfg->legacy_hierarchy);
+	return !hierarchy || hierarchy == cfg->legacy_hierarchy;
 }
 
 /* The records of all four events begin alike. */
@@ -35,7 +35,7 @@ static __always_inline struct tapio_cgroup_created *begin(u32 type, u32 size, st
 
 	if (!cfg || !followed(cfg, hierarchy))
 		return NULL;
-	current_cgroups(cfg, &caller);
+	current_cgroups_at_rare_hook(&caller);
 	rec = record_begin_needed(TAPIO_SENSOR_CGROUP, type, TAPIO_RING_CONTROL, size, &caller);
 	if (!rec)
 		return NULL;

@@ -34,7 +34,7 @@ static __always_inline struct tapio_cgroup_created *begin(u32 type, u32 size, u3
 	struct tapio_cgroup_key nobody = {};
 	struct tapio_config *cfg = settings();
 
-	if (!cfg || (hierarchy && (!cfg->legacy_subsystem || hierarchy != cfg->legacy_hierarchy)))
+	if (!cfg || (hierarchy && hierarchy != cfg->legacy_hierarchy))
 		return NULL;
 	return record_begin_needed(TAPIO_SENSOR_CGROUP, type, TAPIO_RING_CONTROL, size, &nobody);
 }

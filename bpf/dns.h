@@ -61,15 +61,12 @@ static __always_inline u32 remote_port(const struct bpf_sock *sk)
 static __always_inline void remember_process(void *ctx, struct tapio_dns_socket *s)
 {
 	u64 pid_tgid = bpf_get_current_pid_tgid();
-	struct tapio_config *cfg = settings();
 
 	s->cgroup_id = bpf_get_current_cgroup_id();
 #ifndef TAPIO_ABI
 	/* Through the task's number in memory: not every one of these hooks may have a typed task. */
-	if (cfg && cfg->legacy_subsystem)
-		s->legacy_cgroup_id = task_legacy_cgroup_id((void *)bpf_get_current_task(), cfg->legacy_subsystem);
-#else
-	(void)cfg;
+	if (legacy_subsystem)
+		s->legacy_cgroup_id = task_legacy_cgroup_id((void *)bpf_get_current_task(), legacy_subsystem);
 #endif
 	s->netns = bpf_get_netns_cookie(ctx);
 	s->tgid = pid_tgid >> 32;

@@ -170,12 +170,16 @@ static __always_inline int report_exec_failed(void *ctx, bool at_fd)
 	struct pt_regs *regs = task_user_regs(task, page_size());
 	long result = syscall_result(regs), n;
 	struct tapio_process_exec_failed *rec;
+	struct tapio_cgroup_key cgroup;
 	u32 at = sizeof(*rec);
 
-	if (result >= 0 || !event_wanted(TAPIO_EV_PROCESS_EXEC_FAILED))
+	if (result >= 0)
 		return 0;
-	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC_FAILED, TAPIO_RING_CONTROL,
-			   sizeof(*rec));
+	current_cgroups_at_rare_hook(&cgroup);
+	if (!event_wanted_of(TAPIO_EV_PROCESS_EXEC_FAILED, &cgroup))
+		return 0;
+	rec = record_begin_of(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC_FAILED, TAPIO_RING_CONTROL, sizeof(*rec),
+			      &cgroup);
 	if (!rec)
 		return 0;
 	rec->error.value = -result;
@@ -364,8 +368,8 @@ static __always_inline int report_fork(void *ctx, struct task_struct *child)
 	if (!cfg || tgid != pid)
 		return 0;
 	cgroup.id = task_cgroup_id(child); /* not the parent's with CLONE_INTO_CGROUP */
-	if (cfg->legacy_subsystem)
-		cgroup.legacy_id = task_legacy_cgroup_id(child, cfg->legacy_subsystem);
+	if (legacy_subsystem)
+		cgroup.legacy_id = task_legacy_cgroup_id(child, legacy_subsystem);
 	if (!event_wanted_of(TAPIO_EV_PROCESS_FORK, &cgroup))
 		return 0;
 	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_FORK, TAPIO_RING_CONTROL,

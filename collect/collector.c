@@ -77,7 +77,6 @@ static int settings_write(struct collector *c, const struct collect_options *opt
 	c->config.page_size = (__u32)sysconf(_SC_PAGESIZE);
 	c->config.filters = (__u32)filters;
 	c->config.events_per_second = options->events_per_second;
-	c->config.legacy_subsystem = c->legacy.subsystem;
 	c->config.legacy_hierarchy = c->legacy.number;
 	/* In a pid namespace our number is another process's in the host's, which programs see. */
 	c->config.self_tgid = options->self || !host_pid_namespace() ? 0 : (__u32)getpid();
@@ -89,6 +88,7 @@ static void start_sensor(struct collector *c, const struct collect_options *opti
 {
 	struct ladder_options ladder = {
 		.force = options->tiers[sensor->id],
+		.legacy_subsystem = c->legacy.subsystem,
 		.core_disabled = options->core_disabled | (feature(FEATURE_RINGBUF)->have ? 0 : CORE_RINGBUF),
 	};
 	bool bulk = false;

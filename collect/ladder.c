@@ -363,6 +363,8 @@ static int try_tier(const struct tier *tier, const struct ladder_options *option
 		return err;
 	err = write_rodata(run->obj, "core_disabled", &options->core_disabled, sizeof(options->core_disabled));
 	if (!err)
+		err = write_rodata(run->obj, "legacy_subsystem", &options->legacy_subsystem, sizeof(options->legacy_subsystem));
+	if (!err)
 		err = write_rodata(run->obj, "dns_ports", run->dns_ports, sizeof(run->dns_ports));
 	if (!err)
 		err = transport_attach(t, run->obj, perf);

@@ -112,6 +112,7 @@ struct ladder_options {
 	const char *force;    /* name of the only tier to try; NULL: all */
 	uint64_t events;      /* EVENT_BIT of what is wanted */
 	uint64_t core_disabled; /* CORE_* bits ruled out */
+	uint32_t legacy_subsystem; /* whose v1 hierarchy legacy_cgroup_id is of: TAPIO_SUBSYSTEM_*; 0: none */
 	uint16_t dns_ports[TAPIO_DNS_PORTS_MAX]; /* all 0: 53 */
 	void (*prepare)(struct bpf_program *program); /* optional: for each program that will be loaded */
 };

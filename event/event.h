@@ -147,7 +147,7 @@ struct tapio_event {
 	__u64 ts_ns;     /* when the hook ran; see TAPIO_F_MONOTONIC */
 	__u64 number;    /* unique per cpu and ring; dense per (cpu, ring, slot): see emit.h */
 	__u64 cgroup_id; /* cgroup v2 id, 0: unknown */
-	__u64 legacy_cgroup_id; /* id in the cgroup v1 hierarchy of tapio_config.legacy_subsystem, 0: none */
+	__u64 legacy_cgroup_id; /* id in the cgroup v1 hierarchy of tapio_config.legacy_hierarchy, 0: none */
 	__u32 tgid;      /* the process that the event is about, in the initial pid namespace */
 	__u32 tid;       /* its thread */
 	__u32 size;      /* bytes of the whole record */
@@ -472,9 +472,7 @@ struct tapio_config {
 	__u32 page_size; /* bytes */
 	__u32 events_per_second; /* of one cgroup and sensor; 0: no limit */
 	__u32 heartbeat_tgid;    /* a process of ours whose events are counted instead of sent; 0: none */
-	__u32 legacy_subsystem;  /* whose v1 hierarchy legacy_cgroup_id is of: TAPIO_SUBSYSTEM_*; 0: none */
-	__u32 legacy_hierarchy;  /* the same hierarchy's number */
-	__u32 pad;
+	__u32 legacy_hierarchy;  /* number of the v1 hierarchy that legacy_cgroup_id is of; 0: none */
 };
 
 #define TAPIO_DNS_PORTS_MAX 4

@@ -170,13 +170,25 @@ static __always_inline struct tapio_config *settings(void)
 }
 
 #ifndef TAPIO_ABI
+/*
+ * Whose v1 hierarchy legacy_cgroup_id is of: TAPIO_SUBSYSTEM_*. Written by the loader before the object is loaded: 0,
+ * where there is none, and what looks there is not even verified.
+ */
+const volatile u32 legacy_subsystem = 0;
+
 /* The current task's place in the cgroup trees. */
-static __always_inline void current_cgroups(const struct tapio_config *cfg, struct tapio_cgroup_key *ret)
+static __always_inline void current_cgroups(struct tapio_cgroup_key *ret)
 {
 	ret->id = bpf_get_current_cgroup_id();
-	ret->legacy_id = 0;
-	if (cfg->legacy_subsystem)
-		ret->legacy_id = current_legacy_cgroup_id(cfg->legacy_subsystem);
+	ret->legacy_id = legacy_subsystem ? current_legacy_cgroup_id(legacy_subsystem) : 0;
+}
+
+/* The same for hooks that are rare: slower to run, and sooner loaded (see current_legacy_cgroup_id). */
+static __always_inline void current_cgroups_at_rare_hook(struct tapio_cgroup_key *ret)
+{
+	ret->id = bpf_get_current_cgroup_id();
+	ret->legacy_id = legacy_subsystem ?
+				 task_legacy_cgroup_id((void *)bpf_get_current_task(), legacy_subsystem) : 0;
 }
 #endif
 
@@ -258,14 +270,14 @@ static __always_inline bool filter_has_cgroup(void)
 
 #ifndef TAPIO_ABI
 /* What user space has found not to be wanted; what it does not know yet it will judge itself. */
-static __always_inline bool cgroup_unwanted(const struct tapio_config *cfg, const struct tapio_cgroup_key *cgroup)
+static __always_inline bool cgroup_unwanted(const struct tapio_cgroup_key *cgroup)
 {
 	struct tapio_cgroup_key key;
 
 	if (cgroup)
 		key = *cgroup;
 	else
-		current_cgroups(cfg, &key);
+		current_cgroups(&key);
 	return bpf_map_lookup_elem(&tapio_verdicts, &key) != NULL;
 }
 #endif
@@ -311,7 +323,7 @@ static __always_inline bool event_wanted_of(u32 type, const struct tapio_cgroup_
 #ifdef TAPIO_ABI
 	(void)cgroup; /* what is unwanted is told to `core` objects alone */
 #else
-	if ((filters & TAPIO_FILTER_VERDICT) && cgroup_unwanted(cfg, cgroup))
+	if ((filters & TAPIO_FILTER_VERDICT) && cgroup_unwanted(cgroup))
 		return false;
 #endif
 	return !(filters & TAPIO_FILTER_CGROUP) || filter_has_cgroup();
@@ -437,17 +449,18 @@ static __always_inline void *record_begin(u32 sensor, u32 type, u32 ring, u32 si
 	return record_begin_free(sensor, type, ring, size, &cgroup);
 }
 #else
+static __always_inline void *record_begin_of(u32 sensor, u32 type, u32 ring, u32 size,
+					     const struct tapio_cgroup_key *cgroup)
+{
+	return budget_allows(settings(), sensor, cgroup) ? record_begin_free(sensor, type, ring, size, cgroup) : NULL;
+}
+
 static __always_inline void *record_begin(u32 sensor, u32 type, u32 ring, u32 size)
 {
 	struct tapio_cgroup_key cgroup;
-	struct tapio_config *cfg = settings();
 
-	if (!cfg)
-		return NULL;
-	current_cgroups(cfg, &cgroup);
-	if (!budget_allows(cfg, sensor, &cgroup))
-		return NULL;
-	return record_begin_free(sensor, type, ring, size, &cgroup);
+	current_cgroups(&cgroup);
+	return record_begin_of(sensor, type, ring, size, &cgroup);
 }
 #endif
 

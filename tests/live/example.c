@@ -4,6 +4,7 @@
  * Tapio's loader, reader or maps, through a ring buffer and through perf buffers.
  */
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
@@ -72,14 +73,30 @@ static void make_perf(const struct example *e, const char *name)
 	      "%s: map %s: cannot be changed", e->name, name);
 }
 
+/* A skeleton would give it by its name. */
+static __u64 *core_disabled(const struct example *e)
+{
+	const struct btf *btf = bpf_object__btf(e->obj);
+	const struct btf_type *rodata = btf__type_by_id(btf, (__u32)btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC));
+	size_t size = 0;
+	char *data = (void *)bpf_map__initial_value(map_of(e, ".rodata"), &size);
+
+	for (unsigned i = 0; data && rodata && i < btf_vlen(rodata); i++) {
+		const struct btf_var_secinfo *var = btf_var_secinfos(rodata) + i;
+		const struct btf_type *type = btf__type_by_id(btf, var->type);
+
+		if (!strcmp(btf__name_by_offset(btf, type->name_off), "core_disabled") && var->offset + sizeof(__u64) <= size)
+			return (__u64 *)(data + var->offset);
+	}
+	return NULL;
+}
+
 static void rule_out_ring(const struct example *e)
 {
-	size_t size = 0;
-	__u64 *core_disabled = (void *)bpf_map__initial_value(map_of(e, ".rodata"), &size);
+	__u64 *disabled = core_disabled(e);
 
-	/* The only read-only variable; a skeleton would give its name. */
-	REQUIRE(core_disabled && size == sizeof(*core_disabled), "%s: %zu bytes of .rodata", e->name, size);
-	*core_disabled = CORE_RINGBUF;
+	REQUIRE(disabled, "%s: core_disabled is not in .rodata", e->name);
+	*disabled = CORE_RINGBUF;
 }
 
 static void example_open(struct example *e, const char *name, bool perf)
