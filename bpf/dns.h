@@ -20,6 +20,7 @@
 #define TAPIO_BPF_DNS_H
 
 #include "emit.h"
+#include "event/dns.h"
 #include <bpf/bpf_endian.h>
 
 #define ALLOW 1

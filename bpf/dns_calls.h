@@ -15,6 +15,7 @@
 
 #include "abi.h"
 #include "emit.h"
+#include "event/dns.h"
 #include <bpf/bpf_endian.h>
 
 #define AF_INET 2

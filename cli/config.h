@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "event/event.h"
+#include "event/dns.h"
 
 #define CONFIG_RULES_MAX 64 /* of each of include and exclude */
 #define CONFIG_SINKS_MAX 4

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "event/event.h"
+#include "event/dns.h"
 
 /* As /proc/net tells it. Addresses are in network byte order, of IPv4 the first four octets. */
 struct dns_socket {
@@ -22,7 +22,8 @@ struct dns_socket {
  * Looks through all network namespaces and processes. `take` is given each descriptor of a socket that is connected or
  * bound to one of these ports, or connected to that of DNS over TLS: processes one after the other.
  * The tables are read again after that, because connections come that have missed their listener's turn: whose they are
- * shows when they have been accepted, for which it waits up to 31 ms. Returns how many have not been by then.
+ * shows when they have been accepted, for which it waits up to 40 ms, or for one more reading if that takes longer. Returns
+ * how many have not been by then.
  */
 unsigned dns_sockets_walk(const uint16_t ports[TAPIO_DNS_PORTS_MAX],
 			  void (*take)(void *arg, const char *pid, int fd, struct dns_socket *socket), void *arg);

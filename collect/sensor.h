@@ -17,6 +17,7 @@
 
 #include "collect/feature.h"
 #include "collect/transport.h"
+#include "event/dns.h"
 #include "event/table.h"
 
 #define EVENT_BIT(type) (1ull << (type))

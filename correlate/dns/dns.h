@@ -17,6 +17,7 @@
 
 #include "correlate/dns/flaw.h"
 #include "event/correlator.h"
+#include "event/dns.h"
 
 #define DNS_TIMEOUT_NS 5000000000ull
 #define DNS_RETRY_AFTER_NS 500000000ull
