@@ -131,12 +131,13 @@ static __always_inline int report_exec(void *ctx, struct task_struct *task, stru
 	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 	struct tapio_process_exec *rec;
+	struct tapio_cgroup_key cgroup;
 	u32 at;
 
-	if (!event_wanted(TAPIO_EV_PROCESS_EXEC))
+	current_cgroups(&cgroup);
+	if (!event_wanted_of(TAPIO_EV_PROCESS_EXEC, &cgroup))
 		return 0;
-	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC, TAPIO_RING_CONTROL,
-			   sizeof(*rec));
+	rec = record_begin_of(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXEC, TAPIO_RING_CONTROL, sizeof(*rec), &cgroup);
 	if (!rec)
 		return 0;
 	rec->start.ns = task_start_boot_ns(task);
@@ -309,12 +310,15 @@ static __always_inline int report_exit(void *ctx, struct task_struct *task, bool
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 	struct signal_struct *sig = BPF_CORE_READ(task, signal);
 	struct tapio_process_exit *rec;
+	struct tapio_cgroup_key cgroup;
 	int status;
 
-	if (!last_thread(task, group_dead) || !event_wanted(TAPIO_EV_PROCESS_EXIT))
+	if (!last_thread(task, group_dead))
 		return 0;
-	rec = record_begin(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXIT, TAPIO_RING_CONTROL,
-			   sizeof(*rec));
+	current_cgroups(&cgroup);
+	if (!event_wanted_of(TAPIO_EV_PROCESS_EXIT, &cgroup))
+		return 0;
+	rec = record_begin_of(TAPIO_SENSOR_PROCESS, TAPIO_EV_PROCESS_EXIT, TAPIO_RING_CONTROL, sizeof(*rec), &cgroup);
 	if (!rec)
 		return 0;
 	if (BPF_CORE_READ(sig, flags) & SIGNAL_GROUP_EXIT)

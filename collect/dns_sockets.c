@@ -25,8 +25,8 @@
 #define SOCKETS_MAX 65536
 #define NAMESPACES_MAX 65536
 
-/* Pauses of 1, 2, 4 and so on ms lie between those rounds in which something waits to be accepted: 31 ms in all. */
-#define ROUNDS_MAX 7
+/* For so long rounds are added while something waits to be accepted: where one takes longer, that is one. */
+#define WAIT_NS (40 * NS_PER_MS)
 
 struct walk {
 	const uint16_t *ports;
@@ -190,7 +190,7 @@ static void each_process(struct walk *w, void (*take)(struct walk *w, const char
 		closedir(proc);
 }
 
-/* What earlier rounds have not found. */
+/* Of sockets that earlier rounds have not listed. */
 static void walk_round(struct walk *w)
 {
 	w->nnamespaces = w->waiting = 0;
@@ -207,11 +207,13 @@ unsigned dns_sockets_walk(const uint16_t ports[TAPIO_DNS_PORTS_MAX],
 			  void (*take)(void *arg, const char *pid, int fd, struct dns_socket *socket), void *arg)
 {
 	struct walk w = { .ports = ports, .take = take, .arg = arg };
+	uint64_t end;
 
 	walk_round(&w);
 	walk_round(&w);
-	for (unsigned i = 2; i < ROUNDS_MAX && w.waiting; i++) {
-		usleep(1000u << (i - 2));
+	end = clock_ns(CLOCK_MONOTONIC) + WAIT_NS;
+	for (useconds_t pause = 1000; w.waiting && clock_ns(CLOCK_MONOTONIC) < end; pause *= 2) {
+		usleep(pause);
 		walk_round(&w);
 	}
 	free(w.sockets);
@@ -296,7 +298,7 @@ static uint64_t namespace_of(int socket)
 	return getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) ? 0 : cookie;
 }
 
-/* Of a socket that several hold the last one is told. What the programs have entered meanwhile is newer, and stays. */
+/* Of a socket that several hold the last one is told. What the programs had entered before is newer, and stays. */
 static void enter(void *arg, const char *pid, int fd, struct dns_socket *socket)
 {
 	_cleanup_close_ int process = -1, own = -1;
@@ -371,7 +373,7 @@ static void enter_call(void *arg, const char *pid, int fd, struct dns_socket *fr
 		memcpy(s.local, from->local, sizeof(s.local));
 	}
 	/* One that the programs have made meanwhile is newer. */
-	if (s.life && !bpf_map_update_elem(w->sockets_fd, &key, &s, BPF_NOEXIST))
+	if (s.life && (!bpf_map_update_elem(w->sockets_fd, &key, &s, BPF_NOEXIST) || errno == EEXIST))
 		w->ret->entered++;
 }
 

@@ -172,7 +172,7 @@ static __always_inline struct tapio_config *settings(void)
 #ifndef TAPIO_ABI
 /*
  * Whose v1 hierarchy legacy_cgroup_id is of: TAPIO_SUBSYSTEM_*. Written by the loader before the object is loaded: 0,
- * where there is none, and what looks there is not even verified.
+ * where there is none, and what looks there is not even verified (from 5.5).
  */
 const volatile u32 legacy_subsystem = 0;
 
@@ -293,8 +293,8 @@ static __always_inline void count_beat(u32 type)
 
 /*
  * Whether the user wants events of this type about the current task. Within one kind of filter
- * any value may match; all kinds that are set must. `cgroup`: of the process that it is about where
- * that is not the current one, else NULL.
+ * any value may match; all kinds that are set must. `cgroup`: of the process that it is about; NULL: the
+ * current one's.
  */
 static __always_inline bool event_wanted_of(u32 type, const struct tapio_cgroup_key *cgroup)
 {
@@ -473,7 +473,7 @@ static __always_inline void *record_begin_needed(u32 sensor, u32 type, u32 ring,
 						 const struct tapio_cgroup_key *cgroup)
 {
 	struct tapio_config *cfg = settings();
-	bool needed = cfg && (cfg->internal >> type & 1), wanted = event_wanted(type);
+	bool needed = cfg && (cfg->internal >> type & 1), wanted = event_wanted_of(type, cgroup);
 	struct tapio_event *ev;
 
 	if (wanted && !budget_allows(cfg, sensor, cgroup))

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DNS on loopback: what is told of a client, a server, and what they say to each other. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "collect/dns_sockets.h"
 #include "correlate/dns/dns.h"
 #include "tests/live/dns_world.h"
 #include "tests/unit/dns_packet.h"
@@ -199,6 +203,49 @@ static void body_older(struct live *l)
 TEST(live, dns_older_sockets)
 {
 	live_on_every_tier_of(TAPIO_SENSOR_DNS, body_older);
+}
+
+static struct tapio_dns_socket remembered(const struct live *l, int map, int fd)
+{
+	struct tapio_dns_socket s = {};
+
+	CHECK(!bpf_map_lookup_elem(map, &fd, &s), "%s: nothing is remembered of the socket", l->name);
+	CHECK(s.known && s.tgid == (__u32)getpid(), "%s: the socket is process %u's", l->name, s.tgid);
+	CHECK(!l->cgroup_id || s.cgroup_id == l->cgroup_id, "%s: cgroup %llu", l->name, (unsigned long long)s.cgroup_id);
+	return s;
+}
+
+/* What the programs know of a socket stays; of one that they know nothing of, its process is entered. */
+static void body_entered(struct live *l)
+{
+	const struct sensor_run *run = &l->collector.runs[TAPIO_SENSOR_DNS];
+	struct dns_sockets_found found;
+	struct tapio_dns_socket s;
+	socklen_t length;
+	union address to = loopback(AF_INET, DNS_PORT, &length);
+	struct bpf_map *map;
+	int fd;
+
+	own_network(l);
+	live_start(l);
+	map = bpf_object__find_map_by_name(run->obj, "dns_sockets");
+	if (!map)
+		return; /* by descriptor, at system calls */
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	REQUIRE(fd >= 0 && !connect(fd, &to.sa, length), "%s: connect: %s", l->name, strerror(errno));
+	dns_sockets_enter(bpf_map__fd(map), run->dns_ports, &found);
+	s = remembered(l, bpf_map__fd(map), fd);
+	CHECK(s.asked_port == DNS_PORT && found.entered, "%s: the port that was asked is now %u", l->name, s.asked_port);
+	CHECK(!bpf_map_delete_elem(bpf_map__fd(map), &fd), "%s: forget it: %s", l->name, strerror(errno));
+	dns_sockets_enter(bpf_map__fd(map), run->dns_ports, &found);
+	s = remembered(l, bpf_map__fd(map), fd);
+	CHECK(!s.asked_port && found.entered, "%s: a port that nobody told: %u", l->name, s.asked_port);
+	close(fd);
+}
+
+TEST(live, dns_sockets_are_entered)
+{
+	live_on_every_tier_of(TAPIO_SENSOR_DNS, body_entered);
 }
 
 static int do_connect(void *arg)

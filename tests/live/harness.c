@@ -266,6 +266,7 @@ unsigned live_patience(void)
 bool live_tier_runs(const struct sensor *sensor, const struct tier *tier, char *why, size_t size)
 {
 	struct ladder_options options = { .force = tier->name, .events = events_of(sensor->id),
+					  .legacy_subsystem = TAPIO_SUBSYSTEM_PIDS, /* what it takes wherever this is */
 					  .core_disabled = feature(FEATURE_RINGBUF)->have ? 0 : CORE_RINGBUF };
 	static struct transport t;
 	static struct sensor_run run;

@@ -48,10 +48,11 @@ static void check_program(const struct sensor *sensor, const struct tier *tier, 
 	       size, processed, states);
 }
 
-/* Whether the tier runs at all is for other tests to say. */
+/* Whether the tier runs at all is for other tests to say. With all that a machine with cgroup v1 needs, wherever this is. */
 static bool check_tier(struct collector *c, const struct sensor *sensor, const struct tier *tier)
 {
 	struct ladder_options ladder = { .force = tier->name, .events = ~0ull, .prepare = ask,
+					 .legacy_subsystem = TAPIO_SUBSYSTEM_PIDS,
 					 .core_disabled = feature(FEATURE_RINGBUF)->have ? 0 : CORE_RINGBUF };
 	struct sensor_run run;
 	struct bpf_program *program;
