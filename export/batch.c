@@ -10,6 +10,7 @@
 #include "export/output.h"
 
 #define KEPT_BYTES (256u << 10)
+#define FAT_BYTES (2 * KEPT_BYTES)
 
 void gap_add(struct gap *gap, const struct gap *more)
 {
@@ -83,7 +84,7 @@ void batch_reset(struct batch *b)
 
 bool batch_is_fat(const struct batch *b)
 {
-	return b->peak > 2 * KEPT_BYTES;
+	return b->peak > FAT_BYTES;
 }
 
 void batch_trim(struct batch *b)
@@ -96,4 +97,12 @@ void batch_trim(struct batch *b)
 	if (from < to)
 		madvise((void *)from, to - from, MADV_DONTNEED);
 	b->peak = 0;
+}
+
+void batch_written(struct batch *b, uint64_t now_ns, uint64_t after_ns)
+{
+	if (b->buf.length > FAT_BYTES)
+		b->needed_ns = now_ns;
+	else if (batch_is_fat(b) && now_ns - b->needed_ns > after_ns)
+		batch_trim(b);
 }

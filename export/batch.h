@@ -23,6 +23,7 @@ struct batch {
 	struct gap refused[SINK_DROPS]; /* came when it was full */
 	bool full;   /* refuses until it is reset, so that what is missing is in one piece */
 	size_t peak; /* how much of its memory was touched */
+	uint64_t needed_ns; /* when it was last written with more in it than it keeps memory for */
 };
 
 /* Takes all memory that it will ever need, untouched. 0 or -ENOMEM. */
@@ -43,5 +44,8 @@ void batch_reset(struct batch *b);
 /* Whether a burst has left memory behind that batch_trim would give back. */
 bool batch_is_fat(const struct batch *b);
 void batch_trim(struct batch *b);
+
+/* For one that has been written, at this time of any clock: trims what `after_ns` of them have not needed. */
+void batch_written(struct batch *b, uint64_t now_ns, uint64_t after_ns);
 
 #endif

@@ -15,7 +15,7 @@
 
 #define PAUSE_MIN_NS (10 * NS_PER_MS)
 #define PAUSE_MAX_NS NS_PER_S
-#define IDLE_NS NS_PER_S              /* after which the memory of a burst is given back */
+#define IDLE_NS NS_PER_S              /* after which the memory of a burst is given back; and of smaller batches */
 #define LEFT_BEHIND_NS (NS_PER_S / 5) /* for a thread to come back after the deadline */
 #define OWN_BYTES 16384u              /* for one line of our own */
 
@@ -363,10 +363,12 @@ static void *queued_run(void *arg)
 	do {
 		stopping = is_stopping(q);
 		b = batch_take(q);
-		if (b)
+		if (b) {
 			batch_write(q, b);
-		else if (owes(q))
+			batch_written(b, clock_ns(CLOCK_MONOTONIC), IDLE_NS);
+		} else if (owes(q)) {
 			owed_again(q);
+		}
 	} while (b || !stopping);
 	pthread_mutex_lock(&q->lock);
 	q->finished = true;

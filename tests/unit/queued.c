@@ -166,6 +166,44 @@ TEST(unit, queued_full)
 	      (unsigned long long)planted.arrived.lost[0]);
 }
 
+static size_t resident_bytes(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	CHECK(f && fscanf(f, "%*u %lu", &pages) == 1, "statm");
+	if (f)
+		fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A queue that was full once is small again, though it never rests. */
+TEST(unit, queued_gives_memory_back)
+{
+	struct event_sink *sink = open_planted(16 << 20, 0);
+	size_t full, least;
+	uint32_t n = 40000;
+
+	give(sink, 1, 1);
+	settle(sink);
+	planted.delay = 1000000;
+	give(sink, 2, 3);
+	CHECK(!sink->flush(sink), "flush");
+	give(sink, 4, n);
+	full = least = resident_bytes();
+	planted.delay = 0;
+	for (unsigned i = 0; i < 1000 && least + (4 << 20) > full; i++, usleep(10000)) {
+		give(sink, n + 1, n + 1);
+		n++;
+		CHECK(!sink->flush(sink), "flush");
+		least = resident_bytes() < least ? resident_bytes() : least;
+	}
+	CHECK(least + (4 << 20) <= full, "%zu bytes at least, %zu with a full queue", least, full);
+	sink->close(sink);
+	CHECK(planted.arrived.events == n && !planted.arrived.broken, "%llu of %u arrived",
+	      (unsigned long long)planted.arrived.events, n);
+}
+
 /* The times of a gap: event N has TEST_WALL_NS + N. */
 TEST(unit, queued_gap_names_its_interval)
 {
