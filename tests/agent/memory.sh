@@ -88,5 +88,6 @@ test_memory_under_churn() {
 	[ "$events_given" -gt $((seconds * 20)) ] || fail "events" "more than $((seconds * 20))" "$events_given"
 	echo "    $events_given events, $lost lost; at most $most KiB resident, $first_fds to $fds descriptors"
 	[ "$lost" -eq 0 ] || echo "    $(tail -n 1 "$tmp/log")"
+	[ "$told" -eq 0 ] || grep -aF '"tapio.lost"' "$tmp/ours" | head -n 3
 	rmdir "$v2/$me-churn" 2>/dev/null
 }
