@@ -108,8 +108,9 @@ static void body_lookups(struct live *l)
 		told_take(&t, l);
 		expect_lookup(l, &t, ask, e.pid, server);
 	}
+	/* An answer whose question the kernel has skipped is one, and a question whose answer was. */
 	live_about(l, "errors");
-	for (unsigned i = 0; i < t.n; i++)
+	for (unsigned i = 0; i < t.n && !dns_may_be_skipped(l); i++)
 		CHECK(t.views[i].ev->type != TAPIO_EV_DNS_ERROR && t.views[i].ev->type != TAPIO_EV_DNS_TIMEOUT,
 		      "%s: an event of %s", l->name, t.views[i].desc->name);
 	told_close(&t);

@@ -433,7 +433,7 @@ static void check_blocked(int fds[2])
 		longest = took > longest ? took : longest;
 		CHECK(!give_event(other, i), "write");
 	}
-	CHECK(longest < 0.5, "one write took %.3f s", longest);
+	CHECK(longest < 5, "one write took %.3f s", longest); /* one that waits for a reader waits for ever */
 	CHECK(settle(other).events == 20000, "the other sink had to wait");
 	s = stats_of(blocked);
 	check_sums(&s, 20000);
