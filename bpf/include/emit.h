@@ -449,6 +449,7 @@ static __always_inline void *record_begin(u32 sensor, u32 type, u32 ring, u32 si
 	return record_begin_free(sensor, type, ring, size, &cgroup);
 }
 #else
+/* The same for a caller that knows the cgroup: of the current task, or else its budget is another's. */
 static __always_inline void *record_begin_of(u32 sensor, u32 type, u32 ring, u32 size,
 					     const struct tapio_cgroup_key *cgroup)
 {
